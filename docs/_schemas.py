@@ -372,7 +372,7 @@ class Summary(_Object):
     findings: NotRequired[dict[Finding, Count]]
     exceptions: NotRequired[Annotated[Count, Field(description="The number of rows of exceptions.csv.")]]
     rejected: NotRequired[Rejected]
-    changes: NotRequired[Annotated[Changes, Field(description="Of kokin report, except with --closing.")]]
+    changes: NotRequired[Annotated[Changes, Field(description="Of kokin report.")]]
     intake: NotRequired[Intake]
     entries: NotRequired[Annotated[Count, Field(description="Of a ledger only.")]]
     hash: NotRequired[Hash]

@@ -178,7 +178,7 @@ def test_each_number_is_the_same_in_every_output(town, tmp_path, language):
     shown = [changes[name] for name in ("new_exceptions", "resolved_exceptions", "open_exceptions")]
     for title, number in zip(titles, [*shown, summary["exceptions"]], strict=True):
         assert card(page, title) == f"{number}{unit}"
-    rejected = ("取込エラー 1 件", "エラー 1") if language == "ja" else ("rejected records: 1", "1 rejected")
+    rejected = ("取込エラー1件", "エラー 1") if language == "ja" else ("rejected records: 1", "1 rejected")
     assert all(text in page for text in rejected)
     for number in shown:
         assert re.search(rf"\s{number}\s*$", result.stdout, re.MULTILINE)

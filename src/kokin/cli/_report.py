@@ -128,8 +128,6 @@ def report(
     amounts = read_table(write_offs, WriteOff)
     if closing is not None and as_of:
         raise typer.BadParameter(message("pass either --closing or --as-of"), param_hint="--closing")
-    if since is not None and closing is not None:
-        raise typer.BadParameter(message("pass either --closing or --since"), param_hint="--since")
     since_state = None if since is None else _since(since)
     expected_policy = Policy.load(policy) if policy else None
     expected_files = load_intake(intake) if intake else None
@@ -146,7 +144,7 @@ def report(
             write_offs=amounts,
             rates=rate_table(rates),
             intake=status,
-            since=_default_since(opened, out, day) if since_state is None and closing is None else since_state,
+            since=_default_since(opened, out, day, closing) if since_state is None else since_state,
         )
         replaced = result.write(
             out,
@@ -172,7 +170,7 @@ def _since(text: str) -> date | datetime | int:
     try:
         return date.fromisoformat(text) if len(text) == len("YYYY-MM-DD") else _moment(text)
     except ValueError as error:
-        problem = message("{text} is neither a day, a time nor an entry", text=text)
+        problem = message("{value} is neither a day, a time nor an entry", value=text)
         raise typer.BadParameter(problem, param_hint="--since") from error
 
 
@@ -181,11 +179,17 @@ def _moment(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=JAPAN)
 
 
-def _default_since(ledger: Ledger, out: Path, day: date | None) -> Since:
+def _default_since(ledger: Ledger, out: Path, day: date | None, closing: int | None) -> Since | None:
     """Return the state of the last report in the folder, or that before the previous business day."""
     from kokin.reports import default_since
 
-    entries = [entry for entry in ledger.entries() if day is None or entry.at.astimezone(JAPAN).date() <= day]
+    entries = [
+        entry
+        for entry in ledger.entries()
+        if (closing is None or entry.id <= closing) and (day is None or entry.at.astimezone(JAPAN).date() <= day)
+    ]
+    if not entries:
+        return None
     return default_since(out, entries, day or entries[-1].at.astimezone(JAPAN).date())
 
 
@@ -206,9 +210,9 @@ def _print_changes(changes: Changes) -> None:
     final, provisional, other = headings("final receipts", "provisional receipts", "cancels and reversals")
     new, resolved, still_open = headings("new exceptions", "resolved exceptions", "open exceptions")
     rows: list[tuple[str, int, int | None]] = [
-        (final, *changes.total("final")),
-        (provisional, *changes.total("provisional")),
-        (other, *changes.total("other")),
+        (final, changes.total("final").records, changes.total("final").amount),
+        (provisional, changes.total("provisional").records, changes.total("provisional").amount),
+        (other, changes.total("other").records, changes.total("other").amount),
         (new, len(changes.tables["new_exceptions"]), None),
         (resolved, len(changes.tables["resolved_exceptions"]), None),
         (still_open, changes.open_exceptions, None),

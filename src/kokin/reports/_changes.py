@@ -33,7 +33,12 @@ _NEW_FILES = pa.schema(
         ("layout", _TEXT),
         ("accepted", _INT),
         ("rejected", _INT),
-        *((f"{name}{suffix}", _INT) for name in _COUNTED for suffix in ("", "_yen")),
+        ("final", _INT),
+        ("final_yen", _INT),
+        ("provisional", _INT),
+        ("provisional_yen", _INT),
+        ("other", _INT),
+        ("other_yen", _INT),
     ]
 )
 _EXCEPTION_COLUMNS = {

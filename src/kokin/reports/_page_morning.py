@@ -93,26 +93,26 @@ class MorningPart(PagePart):
         if changes is None:
             return html()
         final, provisional = changes.total("final"), changes.total("provisional")
-        files, new, resolved = (f"{len(table):,}" for table in changes.tables.values())
-        before = changes.open_exceptions - int(new.replace(",", "")) + int(resolved.replace(",", ""))
+        files, new, resolved = (len(table) for table in changes.tables.values())
+        before = changes.open_exceptions - new + resolved
         note = sentence("card_came_none")
         if changes.previous:
             day, total = changes.previous
             values = {"records": f"{total.records:,}", "amount": terms.yen(total.amount)}
             note = sentence("card_came_previous", day=f"{day.month}/{day.day}", **values)
-        count = lambda number: f"{number}{sentence('card_look_unit')}"  # noqa: E731
+        came = {"n": f"{final.records:,}", "files": f"{files:,}", "previous": note}
+        sum_of_open = {"before": f"{before:,}", "new": f"{new:,}", "resolved": f"{resolved:,}"}
         cards = [
-            self.card(
-                "card_came", terms.yen(final.amount), href="#came", n=f"{final.records:,}", files=files, previous=note
-            ),
+            self.card("card_came", terms.yen(final.amount), href="#came", **came),
             self.card("card_provisional", terms.yen(provisional.amount), href="#came", n=f"{provisional.records:,}"),
-            self.card("card_new", count(new), "warn" if new != "0" else None, href="#new"),
-            self.card("card_resolved", count(resolved), href="#resolved"),
-            self.card(
-                "card_open", count(f"{changes.open_exceptions:,}"), before=f"{before:,}", new=new, resolved=resolved
-            ),
+            self.card("card_new", self._count(new), "warn" if new else None, href="#new"),
+            self.card("card_resolved", self._count(resolved), href="#resolved"),
+            self.card("card_open", self._count(changes.open_exceptions), **sum_of_open),
         ]
         return tag("div", *cards, class_="cards")
+
+    def _count(self, number: int) -> str:
+        return f"{number:,}{self.terms.sentence('card_look_unit')}"
 
     def files_section(self) -> Html:
         """Return the files that came."""

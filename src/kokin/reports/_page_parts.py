@@ -100,8 +100,8 @@ class PagePart:
     def card(self, name: str, value: str, tone: str | None = None, href: str | None = None, **note: str) -> Html:
         """Return a key figure: its title, value and note; ``href`` is the section with its rows."""
         sentence = self.terms.sentence
-        content = (tag("span", sentence(name)), tag("b", value, class_=tone))
-        content = (*content, tag("small", sentence(f"{name}_note", **note)))
+        note_text = tag("small", sentence(f"{name}_note", **note))
+        content = (tag("span", sentence(name)), tag("b", value, class_=tone), note_text)
         return tag("a", *content, class_="card", href=href) if href else tag("div", *content, class_="card")
 
     def age_grid(self, amounts: Sequence[tuple[str, pa.Table, str]]) -> Html:
@@ -113,7 +113,7 @@ class PagePart:
             for payee, of_payee in self.by_payee(table)
         ]
         ages = [(terms.sentence("days_of", age=age), "n age") for age in AGING_BUCKETS]
-        return render_grid([*self.payee_head, ("", ""), *ages, (terms.sentence("total"), "n age")], rows)
+        return render_grid([*self.payee_head, ("", ""), (terms.sentence("total"), "n age"), *ages], rows)
 
     def _by_age(self, name: str, table: pa.Table, column: str) -> list[Html]:
         """Return a row of the sums and counts by age, and in total."""
@@ -124,7 +124,7 @@ class PagePart:
         bars = [meter(amount, highest, tone) for (amount, _), tone in zip(sums, _AGE_TONES, strict=True)]
         total = (sum(amount for amount, _ in sums), sum(count for _, count in sums))
         cells = [self._age_cell(amount, count, bar) for (amount, count), bar in zip(sums, bars, strict=True)]
-        return [html(name), *cells, self._age_cell(*total, html())]
+        return [html(name), self._age_cell(*total, html()), *cells]
 
     def _age_cell(self, amount: int, count: int, bar: Html) -> Html:
         if not count:

@@ -103,7 +103,7 @@ class TotalsPart(PagePart):
             for payee, of_payee in self.by_payee(table)
             for group in of_payee.group_by("outcome").aggregate([("amount", "sum"), ([], "count_all")]).to_pylist()
         ]
-        rows.sort(key=lambda row: -(row[-1] or 0))
+        rows.sort(key=lambda row: (-(row[-1] or 0), row[1]))
         issues = None
         if len(self.tables["issues"]):
             issues = html(tag("h3", self.terms.table("issues"), id="rejected"), self.rows("issues"))
@@ -145,7 +145,7 @@ class TotalsPart(PagePart):
     ) -> Html:
         """Return a grid of outcomes, by payee, in the order of the rows: payee, code, tone, count, yen."""
         sentence = self.terms.sentence
-        rows = sorted(rows, key=lambda row: row[0])
+        rows = sorted(rows, key=lambda row: tuple(row[0]))
         highest = max((count for *_, count, _ in rows), default=0)
         heads = [
             *self.payee_head,
