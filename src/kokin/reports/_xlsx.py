@@ -214,7 +214,7 @@ class Sheets:
             state = {True: "holds", False: "differs"}.get(control["holds"], "not_checked")
             statement = terms.value("control", control["statement"])
             controls.append((name, statement, control["left"], control["right"], state))
-        heads = ("", sentence("settlement"), sentence("left"), sentence("right"), "")
+        heads: tuple[str, ...] = ("", sentence("settlement"), sentence("left"), sentence("right"), "")
         row = self._part(sheet, row, sentence("settlement"), heads, controls)
         dispositions = [
             (code, terms.value("disposition", name), amount)
@@ -340,8 +340,9 @@ class Sheets:
             try:
                 moment = datetime.fromisoformat(f"{value}-01" if name == _MONTHS else value).replace(tzinfo=None)
             except ValueError:
-                return self._write_text(sheet, row, at, value)
-            return sheet.write_datetime(row, at, moment, number_format)
+                self._write_text(sheet, row, at, value)
+            else:
+                sheet.write_datetime(row, at, moment, number_format)
 
         return write
 
