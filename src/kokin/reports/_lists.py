@@ -179,10 +179,10 @@ def _print_note(shown: int, total: int, terms: Terms) -> Html:
 
 
 def print_header(title: str, day: str) -> str:
-    """Return the style rule that prints a title and the day of the page on each sheet.
+    r"""Return the style rule that prints a title and the day of the page on each sheet.
 
     >>> print_header("Report", "as of 2026-06-15")
-    '@page { @top-left { content: "Report · as of 2026-06-15"; } }\\n'
+    '@page { @top-left { content: "Report · as of 2026-06-15"; } }\n'
     """
     text = "".join(f"\\{ord(sign):x} " if sign in '<>\\"\n' else sign for sign in f"{title} · {day}")
     return f'@page {{ @top-left {{ content: "{text}"; }} }}\n'

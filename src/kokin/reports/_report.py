@@ -37,7 +37,7 @@ from kokin.reports._sources import (
 )
 from kokin.reports._tables import LazyTables, accounts_tables
 from kokin.reports._terms import Language, Terms
-from kokin.reports._xlsx import write_xlsx
+from kokin.reports._xlsx import Cover, write_xlsx
 from kokin.rules import RATES, RateTable
 from kokin.text import file_name
 
@@ -359,7 +359,8 @@ class Report:
                     rows = terms.translate_table(name, table) if headings == "words" else table
                     issues += write_csv(rows, path, encoding, geta=geta)
             if "xlsx" in formats:
-                write_xlsx({name: self.tables[name] for name in selected}, draft / "report.xlsx", terms)
+                cover = Cover(terms.sentence("title"), self.as_of, self.summary)
+                write_xlsx({name: self.tables[name] for name in selected}, draft / "report.xlsx", terms, cover=cover)
             if "html" in formats:
                 page = render_page(self, terms, max_rows, selected if "csv" in formats else ())
                 (draft / "report.html").write_text(page, encoding="utf-8")

@@ -124,6 +124,9 @@ class Terms:
                 return code[:19].replace("T", " ")
             if column == "field" and " + " in code:
                 return " + ".join(str(self.value(column, name)) for name in code.split(" + "))
+            if column == "field" and " " in code:  # a field, and the day or the file that it is about
+                name, rest = code.split(" ", 1)
+                return f"{self.value(column, name)} {rest}"
             if self.language == "ja" and column == _MONTH and len(code) == len("YYYY-MM"):
                 return f"{int(code[:4])}年{int(code[5:])}月"
             if self.language == "ja" and column in _PHRASES:
