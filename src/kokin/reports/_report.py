@@ -199,8 +199,8 @@ class Report:
 
         Raises:
             LedgerError: the database failed.
-            InvalidInputError: the ledger has no entry ``since`` (ENTRY_UNKNOWN), a table lacks a column, the entry is no
-                closing (CLOSING_UNKNOWN), or the figures are not those that it has sealed (CLOSING_DIFFERS).
+            InvalidInputError: the ledger has no entry ``since`` (ENTRY_UNKNOWN), a table lacks a column, the entry is
+                no closing (CLOSING_UNKNOWN), or the figures are not those that it has sealed (CLOSING_DIFFERS).
         """
         entries = ledger.entries()
         if closing is not None:
