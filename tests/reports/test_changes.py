@@ -3,7 +3,6 @@
 import csv
 import json
 import re
-import re
 from datetime import date, datetime, time, timedelta
 
 import openpyxl
