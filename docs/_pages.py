@@ -55,7 +55,7 @@ from kokin.model import (
 )
 from kokin.receipts import layouts
 from kokin.reconcile import AgentReport, BalanceStatus, BankDeposit, OverpaymentKind, build_accounts, reconcile
-from kokin.reports import INTAKE_TABLE, TABLES, Report
+from kokin.reports import CHANGE_TABLES, INTAKE_TABLE, TABLES, Report
 from kokin.reports._sources import intake_table
 from kokin.reports._terms import Terms
 from kokin.rules import RATES
@@ -104,7 +104,7 @@ def generated(words: Words | None = None) -> dict[str, Iterable[str]]:
     """Return the lines of every generated file by its name, in the language of ``words``, by default English."""
     words = words or Words()
     pages: dict[str, Iterable[str]] = {f"{name}.html": [draw().strip()] for name, draw in FIGURES.items()}
-    pages |= {f"layout-{name}.md": _layout(name) for name in layouts.names()}
+    pages |= {f"layout-{name}.md": _layout(name, words.language) for name in layouts.names()}
     pages |= {f"api-{package.__name__}.md": _package(package) for package in packages()}
     pages |= {
         f"{name}-{output.version}.schema.json": [json.dumps(_schemas.schema(name), ensure_ascii=False, indent=1)]
@@ -303,8 +303,9 @@ def _reports(words: Words) -> Iterator[str]:
         report.write(folder / "out", formats=["csv"], headings="words", language=language, encoding="utf-8")
         status = IntakeStatus(date(2026, 5, 1), datetime(2026, 5, 1, tzinfo=JAPAN), (), ())
         tables = {INTAKE_TABLE: intake_table(status), **report.tables}
-        for table in (INTAKE_TABLE, *TABLES):
-            columns = tables[table].column_names
+        columns_of = {**CHANGE_TABLES, **{name: tables[name].column_names for name in tables}}
+        for table in (INTAKE_TABLE, *CHANGE_TABLES, *TABLES):
+            columns = columns_of[table]
             yield f"## {in_words.table(table)}"
             yield ""
             yield f"`{table}.csv`: " + " · ".join(
@@ -334,9 +335,10 @@ _LEDGER_TABLES = {
     "refund_steps": "還付・充当. The steps of each part of an overpayment: decided, ordered, paid or returned.",
     "closings": "締め. The days, months and fiscal years that were closed.",
     "closing_figures": "The figures that each closing has added to those before it, by day, year and account.",
-    "debit_records": "口座振替依頼. The direct debits that banks were asked for, without the names of account holders.",
+    "debit_records": "口座振替依頼. The direct debits that banks were asked for, without accounts and names.",
     "debit_results": "口座振替結果. The result of each; of several results of a debit the last one applies.",
     "acknowledgements": "連携の受領. Up to which entry each consumer of changes has processed them.",
+    "write_offs": "不納欠損. What was written off of debts, with article and reason.",
     "match_keys": "The match index: which bills and receipts share a number, an obligation or a reference.",
     "schema_versions": "The versions of this schema that the database has had.",
 }
@@ -396,6 +398,7 @@ _LEDGER_COLUMNS = {
     "debit_records.bill_id": "the bill",
     "debit_records.amount": "yen of the debit",
     "debit_results.debit_record_id": "the debit",
+    "write_offs.reason": "why it was written off",
     "schema_versions.version": "the schema version",
     "schema_versions.recorded_at": "the database's own time of the creation or upgrade",
     "schema_versions.recorded_by": "the user of the database, or of the system for SQLite",
@@ -492,7 +495,7 @@ def _help(command: Any, names: tuple[str, ...]) -> Iterator[str]:
 
 
 def _layouts(words: Words) -> Iterator[str]:
-    yield words.row("layout", "file", "format", "compared with its specification")
+    yield words.row("layout", "file", "format", "verified against its specification")
     yield "|---|---|---|---|"
     for layout in map(layouts.load, layouts.names()):
         file_format = f"{layout.format}, {layout.width} {words('bytes')}" if layout.width else layout.format
@@ -500,8 +503,8 @@ def _layouts(words: Words) -> Iterator[str]:
         yield f"| {link} | {_name(words, layout)} | {file_format} | {words('yes' if layout.verified else '**no**')} |"
 
 
-def _layout(name: str) -> Iterator[str]:
+def _layout(name: str, language: str) -> Iterator[str]:
     layout = layouts.load(name)
     yield f"# {name}"
     yield ""
-    yield layouts.describe(layout).split("\n", 1)[1]
+    yield layouts.describe(layout, "ja" if language == "ja" else "en").split("\n", 1)[1]

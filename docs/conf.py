@@ -17,7 +17,7 @@ import kokin
 sys.path.insert(0, str(Path(__file__).parent))
 from _complete import problems
 from _pages import write_generated_pages
-from _translation import generated_words, translate_figures
+from _translation import generated_words, translate_figures, translate_outputs
 
 python_logging.getLogger("kokin").setLevel(python_logging.WARNING)  # the samples of reports write files
 
@@ -134,7 +134,7 @@ nitpick_ignore_regex = [
     (r"py:.*", r".*\._[a-z_0-9]+(\..*)?"),
     (
         r"py:class",
-        r"(BillColumns|BoolArray|MatchedRun|Name|Percent|PercentOrStatutory|PairField|RefundInterestStart|Segment|Split|Modules|PackedRows|PictureFormat|Language|DateFormat|TimeFormat|U?Int\d+Array|dict\[str)",
+        r"(BillColumns|BoolArray|MatchedRun|WrittenOff|Name|Percent|PercentOrStatutory|PairField|RefundInterestStart|Segment|Split|Modules|PackedRows|PictureFormat|Language|DateFormat|TimeFormat|U?Int\d+Array|dict\[str)",
     ),
     # The type variable of ReadResult.
     (r"py:class", r"T"),
@@ -149,6 +149,7 @@ nitpick_ignore_regex = [
 
 def setup(app) -> None:
     app.connect("doctree-read", translate_figures)
+    app.connect("doctree-read", translate_outputs)
     app.connect("builder-inited", _write_generated)
     app.connect("autodoc-process-signature", _fields_alone)
     app.connect("env-check-consistency", _warn_of_names)

@@ -82,7 +82,13 @@ def test_create_reports_an_existing_ledger(kokin: Kokin, folder: Path) -> None:
     again = kokin("ledger", "create", "-L", URL, cwd=folder)
     assert (again.returncode, again.stderr) == (0, "")
     assert "already" in again.stdout
-    assert "already" not in kokin("ledger", "create", "-L", "new.db", cwd=folder).stdout
+    new = kokin("ledger", "create", "-L", "new.db", "--at", "2026-04-01T09:00", cwd=folder)
+    assert "already" not in new.stdout
+    with Ledger.open(folder / "new.db") as ledger:
+        assert ledger.entries()[0].at == datetime(2026, 4, 1, 9, tzinfo=JAPAN)
+    late = kokin("ledger", "create", "-L", "late.db", "--at", "2999-04-01T09:00", cwd=folder)
+    assert late.returncode == 3
+    assert "created" in kokin("ledger", "create", "-L", "late.db", cwd=folder).stdout
 
 
 def test_post_names_the_files_whose_payments_a_file_repeats(kokin: Kokin, folder: Path) -> None:
@@ -353,8 +359,10 @@ def test_agent_reports_and_write_offs_are_in_the_report(kokin: Kokin, folder: Pa
     add = ("ledger", "add-agent-reports", "-L", URL, "agent.csv")
     assert "posted" in kokin(*add, cwd=folder).stdout
     assert "already posted" in kokin(*add, cwd=folder).stdout
-    report = ("report", "-L", URL, "--out", "out", "--write-offs", "written-off.csv")
-    result = kokin(*report, cwd=folder)
+    (folder / "list.csv").write_text("bill_id,amount,article,reason\nB2,2000,地方税法18①,消滅時効\n", encoding="cp932")
+    written_off = kokin("ledger", "write-off", "post", "list.csv", "-L", URL, "--day", "2026-06-01", cwd=folder)
+    assert written_off.returncode == 0, written_off.stderr
+    result = kokin("report", "-L", URL, "--out", "out", cwd=folder)
     assert result.returncode in (0, 1), result.stdout + result.stderr
     summary = json.loads((folder / "out" / "summary.json").read_text(encoding="utf-8"))
     assert summary["controls"]["T2"]["holds"] is True

@@ -13,7 +13,7 @@ import typer
 from kokin.cli import _output
 from kokin.cli._ledger_read import ListFormat, ListOutput, japan_time, print_list
 from kokin.cli._main import Exit, with_exit_code
-from kokin.cli._messages import headings, message, value
+from kokin.cli._messages import cell, headings, message, value
 from kokin.cli._options import Format, LedgerAddress, OutputFormat, argument, open_ledger, option
 from kokin.issues import InvalidInputError, printable
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kokin.ledger import BillHistory, Ledger, Trace
 
 _RECORD = re.compile(r"(.+):([0-9]{1,12})", re.ASCII)
+_OF_BILL = ("versions", "postings", "balances", "decisions", "write_offs")
 _TABLES = ("deposits", "receipts", "bills", "postings", "decisions")
 
 
@@ -43,8 +44,8 @@ def show(
 ) -> Exit:
     """Show a bill, a receipt (FILE:RECORD), an entry or a deposit, with everything that belongs to it, oldest first.
 
-    A bill: its versions, postings, decisions and balances. A deposit: the receipts of which it consists, and their
-    bills. A receipt: its deposit, bills, postings and decisions. There are no names of persons in it.
+    A bill: its versions, postings, decisions, write-offs and balances. A deposit: the receipts of which it consists,
+    and their bills. A receipt: its deposit, bills, postings and decisions. There are no names of persons in it.
     """
     if sum((subject is not None, entry is not None, bool(deposit))) != 1:
         raise typer.BadParameter(message("pass a bill, a receipt, --entry or --deposit"), param_hint="BILL")
@@ -55,7 +56,7 @@ def show(
             found = _trace_deposit(opened, deposit)
         else:
             found = _bill_or_receipt(opened, printable(subject or ""))
-    names = ("versions", "postings", "balances", "decisions") if hasattr(found, "versions") else _TABLES
+    names = _OF_BILL if hasattr(found, "versions") else _TABLES
     tables = {name: getattr(found, name).to_pylist() for name in names}
     if output is Format.JSON:
         _output.as_json(tables)
@@ -96,6 +97,14 @@ def _print_history(tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
     _output.table(headings("entry", "due on", "yen", ""), versions)
     _print_postings(tables["postings"])
     _print_decisions(tables["decisions"])
+    if tables["write_offs"]:
+        _output.line()
+        names = ("bill_id", "amount", "written_off_on", "article", "reason")
+        cells = [
+            (str(row["entry_id"]), *_cells(row, *names), "" if row["active"] else message("reversed"))
+            for row in tables["write_offs"]
+        ]
+        _output.table(headings("entry", *names, ""), cells)
     _output.line()
     yen = ("amount", "paid", "residual")
     rows = [
@@ -144,7 +153,7 @@ def _print_trace(tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
 
 
 def _cells(row: Mapping[str, Any], *names: str) -> list[Any]:
-    return [row[name] for name in names]
+    return [cell(name, row[name]) for name in names]
 
 
 def _print_postings(postings: Sequence[Mapping[str, Any]]) -> None:

@@ -53,7 +53,7 @@ True
 from kokin.ledger._active_entries import active_entries
 from kokin.ledger._books import LedgerAccounts
 from kokin.ledger._candidates import CandidateReason
-from kokin.ledger._changes import CHANGE_COLUMNS, BillChanges, ChangeCause
+from kokin.ledger._changes import CHANGE_COLUMNS, BillChanges, ChangeBatches, ChangeCause
 from kokin.ledger._closings import BookedTotals
 from kokin.ledger._database import LedgerError, LedgerExistsError, shown_url
 from kokin.ledger._debit_records import DEBIT_COLUMNS, DebitState
@@ -78,10 +78,12 @@ from kokin.ledger._upload_files import UploadFile
 from kokin.ledger._upload_status import SlipState, UploadStatus
 from kokin.ledger._uploads import UploadRun
 from kokin.ledger._verify import Verification
+from kokin.ledger._write_offs import LIMITATION_COLUMNS, WriteOffDecision
 
 __all__ = [
     "CHANGE_COLUMNS",
     "DEBIT_COLUMNS",
+    "LIMITATION_COLUMNS",
     "PROPOSAL_COLUMNS",
     "AllotResult",
     "AuthorityFileResult",
@@ -92,6 +94,7 @@ __all__ = [
     "BookTotals",
     "BookedTotals",
     "CandidateReason",
+    "ChangeBatches",
     "ChangeCause",
     "ClosingPeriod",
     "DebitAccount",
@@ -130,6 +133,7 @@ __all__ = [
     "UploadStatus",
     "Verification",
     "WorkQueue",
+    "WriteOffDecision",
     "active_entries",
     "database_url",
     "post_receipts",

@@ -5,6 +5,7 @@
 - ``S2026-05-12-A1-SETTLEMENT_MISMATCH``: the deposits of a day and agent differ from the receipts.
 - ``A3-TOTAL_MISMATCH-count``: a total of an agent report, by its row in ``agent_reports``.
 - ``O4-9``: the files of two entries have records of the same payments.
+- ``WB1-WRITE_OFF_EXCEEDS_BALANCE``: more was written off of the bill ``B1`` than is open, and no receipt explains it.
 - ``R12-REFUND_OPEN``, ``P12-REFUND_DECIDED``: what is left to do about an overpayment; see ``_refund_exceptions``.
 
 They are those of :attr:`kokin.reconcile.Accounts.exceptions` and the issues of files. An exception that was accepted,
@@ -36,6 +37,7 @@ from kokin.ledger._decisions import exception_of_receipt
 from kokin.ledger._refund_exceptions import EXCESS_OUTCOMES, RefundTask, open_refunds, part_exceptions
 from kokin.ledger._refund_steps import decided_parts
 from kokin.ledger._schema import TABLES, EntryKind
+from kokin.ledger._write_offs_in_force import write_offs_in_force
 from kokin.model import DecisionKind, Finding, Outcome
 from kokin.text import JAPAN
 
@@ -109,7 +111,14 @@ class FoundExceptions(NamedTuple):
     books: Books
 
 
-def work_list(transaction: Transaction, as_of: date | datetime | None, day: date, catalog: Catalog) -> pa.Table:
+def work_list(
+    transaction: Transaction,
+    as_of: date | datetime | int | None,
+    day: date,
+    catalog: Catalog,
+    *,
+    with_candidates: bool = True,
+) -> pa.Table:
     """See :meth:`kokin.ledger.Ledger.work_list`; ``day`` is the day from which ages and holds are counted."""
     found = find_exceptions(transaction, as_of, day, catalog)
     decided = last_decisions(transaction, _queries.entry_as_of(transaction, as_of))
@@ -124,7 +133,8 @@ def work_list(transaction: Transaction, as_of: date | datetime | None, day: date
         exception not in closed and not (code == RefundTask.OPEN and receipt in covered)
         for exception, code, receipt in rows
     ]
-    return _with_candidates(found._replace(table=found.table.filter(pa.array(is_open, pa.bool_()))))
+    table = found.table.filter(pa.array(is_open, pa.bool_()))
+    return _with_candidates(found._replace(table=table)) if with_candidates else table
 
 
 def settled_problems(
@@ -218,13 +228,13 @@ def _rows(table: pa.Table) -> list[tuple[Any, ...]]:
 
 
 def find_exceptions(
-    transaction: Transaction, as_of: date | datetime | None, day: date, catalog: Catalog
+    transaction: Transaction, as_of: date | datetime | int | None, day: date, catalog: Catalog
 ) -> FoundExceptions:
     """Return all exceptions of a ledger, also closed ones.
 
     Args:
         transaction: the transaction.
-        as_of: a time, or the end of a day in Japan; None reads all entries.
+        as_of: a time, the end of a day in Japan, or an entry; None reads all entries.
         day: the day on which 速報 are stale and deposits are due, and from which ages are counted.
         catalog: the charges of the authority.
     """
@@ -243,6 +253,7 @@ def find_exceptions(
     tables = [
         _without_decided_excess(of_receipts, {receipt for receipt, _ in parts}),
         _of_reports_and_days(others.filter(pc.invert(is_of_refund)), books.agent_report_ids),
+        _of_write_offs(transaction, others, last),
         _from_rows(part_exceptions(transaction, parts, others.filter(is_of_refund), entries.source)),
         _of_overlaps(books.result.overlaps, entries),
         _of_files(transaction, last, entries),
@@ -339,6 +350,23 @@ def _of_reports_and_days(exceptions: pa.Table, reports: Int64Array) -> pa.Table:
             _, day, *agent = field.split(" ", 2)
             rows.append({**row, "exception_id": "-".join([f"S{day}", *(agent or [""]), code]), "code": code})
     return _from_rows(rows)
+
+
+def _of_write_offs(transaction: Transaction, exceptions: pa.Table, last: int | None) -> pa.Table:
+    """Return the bills of which more was written off than is open, of those that no receipt explains."""
+    code = Finding.WRITE_OFF_EXCEEDS_BALANCE.value
+    found = exceptions.filter(pc.equal(exceptions.column("outcome"), code))
+    names = found.column("bill_id").cast(_TEXT).to_pylist()
+    written_off = write_offs_in_force(transaction, last, names).select(["bill_id", "entry_id"]) if names else None
+    entry = dict(_rows(written_off)) if written_off is not None else {}
+    return _table(
+        len(found),
+        exception_id=pa.array([f"W{name}-{code}" for name in names], _TEXT),
+        code=pa.repeat(code, len(found)),
+        entry_id=pa.array([entry[name] for name in names], _INT),
+        bill_id=pa.array(names, _TEXT),
+        **{name: found.column(name) for name in _DIFFERENCE},
+    )
 
 
 def _of_overlaps(overlaps: pa.Table, entries: _Entries) -> pa.Table:

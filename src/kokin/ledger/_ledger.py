@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import cache, partial
@@ -23,10 +23,12 @@ from kokin._arrow.convert import Int64Array
 from kokin.catalog import CATALOG, Catalog
 from kokin.issues import MAX_ISSUES, InvalidInputError, Issue, Location
 from kokin.ledger import _queries
+from kokin.ledger._arrivals import open_exceptions, records_by_kind
 from kokin.ledger._books import LedgerAccounts
 from kokin.ledger._changes import (
     BillChanges,
-    bill_changes,
+    ChangeBatches,
+    change_batches,
     cursor_position,
     require_acknowledgeable,
     require_cursor_name,
@@ -107,6 +109,8 @@ from kokin.ledger._upload_status import UploadStatus, upload_status
 from kokin.ledger._uploads import MAX_ROWS, UploadRun, make_upload, upload_request
 from kokin.ledger._vanished_bills import Register
 from kokin.ledger._verify import Verification, verify
+from kokin.ledger._write_offs import limitation_list, write_off_batch, write_off_rows
+from kokin.ledger._write_offs_in_force import write_offs_in_force
 from kokin.model import ArrowStreamExportable
 from kokin.receipts import FilePart, FileRejectedError, ReceiptFile, Totals
 from kokin.receipts.layouts import Layout, load
@@ -160,6 +164,7 @@ class Ledger:
         *,
         policy: Policy | None = None,
         actor: str = "",
+        at: datetime | None = None,
         clock: Callable[[], datetime] = _now,
         lock_timeout: float = LOCK_TIMEOUT_S,
     ) -> Self:
@@ -170,16 +175,18 @@ class Ledger:
                 SQLite file.
             policy: the choices of the authority, stored in the first entry; see :meth:`set_policy`.
             actor: who creates it; by default the login name.
+            at: the effective time, if entries of an earlier time follow; by default now, by the ledger's clock.
             clock: returns the current time, with a zone.
             lock_timeout: how long a writer waits for another, in seconds.
 
         Raises:
+            InvalidInputError: ``at`` has no zone, or is in the future.
             LedgerExistsError: the database has a ledger already.
             LedgerError: the database cannot be reached or written.
         """
 
         def create(database: Database) -> Policy:
-            return _create(database, policy or Policy(), clock, actor or login_name())
+            return _create(database, policy or Policy(), clock(), at, actor or login_name())
 
         return cls._connected(url, clock, lock_timeout, create)
 
@@ -1043,6 +1050,99 @@ class Ledger:
 
         return self._write(add)
 
+    def write_offs_due(
+        self,
+        as_of: date | datetime | int | None = None,
+        *,
+        until: date | None = None,
+        catalog: Catalog = CATALOG,
+    ) -> pa.Table:
+        """Return the limitation list (時効一覧): the debts whose limitation has ended, or ends until a day.
+
+        ``bill_id, payee_code, charge, claim, due_on, lapses_on, needs_invocation, balance``, then ``amount,
+        written_off_on, article, reason, approver``, which are null: a person fills them in for :meth:`write_off`. Yen:
+        ``balance`` is open. ``lapses_on`` is the last day of the limitation by the due date and the years of the charge
+        (地方税法18①, 自治法236①, 民法166①); null, and last, if the charge is not known. ``needs_invocation``: a private
+        claim lapses only if the debtor invokes the limitation (民法145). Kokin does not know what interrupts a
+        limitation (更新, 完成猶予), nor a stay of enforcement (執行停止, 地方税法15の7): check each row, and
+        add others.
+
+        Args:
+            as_of: a time, or the end of a day in Japan; by default now.
+            until: the last ``lapses_on`` of the list; by default the day of ``as_of``.
+            catalog: the charges, with the authority's own 税目・料金番号.
+        """
+        day = self._japan_day(None if isinstance(as_of, int) else as_of)
+        return self._read(
+            lambda transaction: limitation_list(
+                LedgerAccounts.build(transaction, as_of, max(day, until or day), catalog).accounts, until or day
+            )
+        )
+
+    def write_offs(self, as_of: date | datetime | int | None = None) -> pa.Table:
+        """Return the write-offs (不納欠損) in force, in the order in which they were written.
+
+        ``entry_id, bill_id, amount, written_off_on, article, reason, approver``; yen.
+
+        Args:
+            as_of: a time, or the end of a day in Japan; by default now.
+        """
+        return self._read(
+            lambda transaction: write_offs_in_force(transaction, _queries.entry_as_of(transaction, as_of))
+        )
+
+    def write_off(
+        self,
+        decisions: Any,
+        *,
+        actor: str,
+        written_off_on: date | None = None,
+        catalog: Catalog = CATALOG,
+        source: str = "",
+        reason: str = "",
+        at: datetime | None = None,
+        dry_run: bool = False,
+    ) -> EntryResult:
+        """Write off debts (不納欠損), each with article and reason: all rows or, after an error, none.
+
+        The balance is lower by the yen that are written off. No payment is moved: a receipt that comes later is matched
+        as before, and the finding WRITE_OFF_EXCEEDS_BALANCE names it. To take write-offs back, reverse the entry. The
+        same rows are skipped while their entry is active.
+
+        Args:
+            decisions: a table with the columns of :class:`WriteOffDecision`, such as the completed
+                :meth:`write_offs_due`; rows that are not completed are left out.
+            actor: who writes them off.
+            written_off_on: the day of the decision in rows without one; rows of a file that is sent again need the
+                same day.
+            catalog: the charges, with the authority's own 税目・料金番号.
+            source: the name of the file.
+            reason: the reason of the entry, if it is not obvious.
+            at: the effective time; by default now, by the ledger's clock.
+            dry_run: write nothing. The entry does not exist.
+
+        Raises:
+            InvalidInputError: a row is invalid or half completed; an unknown bill, one that is not open or in two rows;
+                more yen than are open; a day in the future or in a closed period; an article that does not apply to the
+                claim; a row that is in force already; or no approver. ``.issues`` has all of them by row and field.
+        """
+        place = partial(Location, source)
+        batch = write_off_batch(decisions, written_off_on, place)
+
+        def write(writer: EntryWriter) -> EntryResult:
+            posted, deliveries = find_posted_file(writer, EntryKind.WRITE_OFF, batch.digest)
+            if posted:
+                return EntryResult(posted, False, {}, 0)
+            about: dict[str, Any] = {"actor": actor, "today": self._japan_day(at), "policy": self.policy}
+            rows = write_off_rows(writer, batch, **about, catalog=catalog, place=place)
+            file = {"source": source, "digest": batch.digest, "delivery": deliveries + 1}
+            writer.begin(EntryKind.WRITE_OFF, self._clock(), at, actor=actor, reason=reason, **file)
+            writer.add_rows("write_offs", rows)
+            totals = {"given": len(rows), "yen": pc.sum(rows.column("amount")).as_py()}
+            return EntryResult(writer.commit(totals), True, {}, 0)
+
+        return self._with_effect(lambda: self._write(write)) if dry_run else self._write(write)
+
     def close_period(
         self,
         period: ClosingPeriod | str,
@@ -1210,8 +1310,8 @@ class Ledger:
         a result, or whose last debit failed are counted and left out. With ``retry`` the file has only bills whose last
         debit failed, by a code and after a number of attempts that the policy allows (再振替).
 
-        The names of the account holders are written into the file only. The entry is committed between the draft of the
-        file and its name: after an interruption, the same call completes the file.
+        The accounts and the names of their holders are written into the file only. The entry is committed between the
+        draft of the file and its name: after an interruption, the same call completes the file.
 
         Args:
             accounts: a table with the columns of :class:`DebitAccount`, in the order of the debits.
@@ -1308,7 +1408,7 @@ class Ledger:
 
         The same ledger and cursor give the same rows; further entries add rows at the end. :meth:`acknowledge` moves
         the cursor. The deltas of a bill, from the first entry of the ledger on, add up to its balance. Memory and time
-        depend on the bills that changed.
+        depend on the bills that changed; :meth:`change_batches` needs less memory.
 
         Args:
             cursor: the name of the consumer: Latin letters, digits and ``. _ -``, at most 64; a new one is before the
@@ -1317,8 +1417,25 @@ class Ledger:
         Raises:
             InvalidInputError: ``CURSOR_NAME``: not a name.
         """
+        with self.change_batches(cursor) as found:
+            table = pa.Table.from_batches(found.batches()).combine_chunks()
+            return BillChanges(cursor, found.first_entry, found.last_entry, table)
+
+    @contextmanager
+    def change_batches(self, cursor: str) -> Iterator[ChangeBatches]:
+        """Open what :meth:`changes` returns in batches, from a temporary file: for more rows than fit into memory.
+
+        Args:
+            cursor: the name of the consumer, as in :meth:`changes`.
+
+        Raises:
+            InvalidInputError: ``CURSOR_NAME``: not a name.
+            OSError: the temporary file cannot be written.
+        """
         require_cursor_name(cursor)
-        return self._read(lambda transaction: bill_changes(transaction, cursor, _queries.policy(transaction, None)))
+        found = self._read(lambda transaction: change_batches(transaction, cursor, _queries.policy(transaction, None)))
+        with closing(found):
+            yield found
 
     def acknowledge(
         self, cursor: str, entry: int, *, actor: str, reason: str = "", at: datetime | None = None
@@ -1352,7 +1469,7 @@ class Ledger:
         return self._write(write)
 
     def reverse_entry(self, entry: int, *, reason: str, actor: str, at: datetime | None = None) -> EntryResult:
-        """Reverse an entry: a file, bills, an opening, an upload, decisions, or a reversal, which restores its target.
+        """Reverse an entry: a file, bills, decisions, write-offs, ..., or a reversal, which restores its target.
 
         Nothing is deleted. Each posting of the entry gets a row with the opposite yen that names it; each bill of a
         load gets a version with its earlier fields, or one that withdraws it. A bill that a later load sent unchanged
@@ -1487,7 +1604,6 @@ class Ledger:
         catalog: Catalog = CATALOG,
         deposits: ArrowStreamExportable | None = None,
         agent_reports: ArrowStreamExportable | None = None,
-        write_offs: ArrowStreamExportable | None = None,
         rates: RateTable = RATES,
     ) -> LedgerAccounts:
         """Reconcile everything in the ledger, and build the accounts: those of the report and of the work list.
@@ -1500,16 +1616,15 @@ class Ledger:
                 the ledger.
             agent_reports: the statements of agents, with the columns of :class:`kokin.reconcile.AgentReport`; by
                 default those of the ledger.
-            write_offs: the debts that were written off, with the columns of :class:`kokin.reconcile.WriteOff`.
             rates: the rates of 延滞金 and 還付加算金.
 
-        Returns the reconciliation and the accounts.
+        Returns the reconciliation and the accounts. The write-offs in force lower the balances.
 
         Raises:
-            InvalidInputError: a table lacks a column, or more is written off than is open.
+            InvalidInputError: a table lacks a column.
         """
         day = day or self._japan_day(None if isinstance(as_of, int) else as_of)
-        tables = {"deposits": deposits, "agent_reports": agent_reports, "write_offs": write_offs}
+        tables = {"deposits": deposits, "agent_reports": agent_reports}
         return self._read(
             lambda transaction: LedgerAccounts.build(transaction, as_of, day, catalog, rates=rates, **tables)
         )
@@ -1538,6 +1653,24 @@ class Ledger:
         """
         day = as_of or self._clock().astimezone(JAPAN).date()
         return self._read(lambda transaction: work_list(transaction, as_of, day, catalog))
+
+    def open_exceptions(self, entry: int, day: date, *, catalog: Catalog = CATALOG) -> pa.Table:
+        """Return :meth:`work_list` as of an entry and a day, without candidates: what was open then.
+
+        Args:
+            entry: the last entry that is read; 0 for none.
+            day: the day on which provisionals are stale, deposits are due and holds end.
+            catalog: the charges of the authority.
+        """
+        return self._read(lambda transaction: open_exceptions(transaction, entry, day, catalog))
+
+    def records_by_kind(self, after: int, last: int) -> pa.Table:
+        """Return ``entry_id, kind, records, amount`` of the receipts of the entries from ``after`` + 1 to ``last``.
+
+        ``kind`` is a :class:`~kokin.model.ReceiptKind`, ``amount`` the sum of yen as reported. Receipts of reversed
+        entries are included.
+        """
+        return self._read(lambda transaction: records_by_kind(transaction, after, last))
 
     @property
     def id(self) -> str:
@@ -1760,7 +1893,7 @@ def _require_same_records(transaction: Transaction, entry: Entry, file: ReceiptB
         raise InvalidInputError([issue], "nothing was posted")
 
 
-def _create(database: Database, policy: Policy, clock: Callable[[], datetime], actor: str) -> Policy:
+def _create(database: Database, policy: Policy, now: datetime, at: datetime | None, actor: str) -> Policy:
     """Create the tables and the first entry, with the policy.
 
     Raises:
@@ -1771,7 +1904,7 @@ def _create(database: Database, policy: Policy, clock: Callable[[], datetime], a
             raise LedgerExistsError(f"there is a ledger in {shown_url(database.engine.url)} already; open it instead")
         create_schema(database, connection)
         writer = EntryWriter(database, connection)
-        writer.begin(EntryKind.CREATED, clock(), actor=actor)
+        writer.begin(EntryKind.CREATED, now, at, actor=actor)
         entry = writer.commit({"policy": policy.model_dump(mode="json")})
     _log_entry(entry)
     return policy

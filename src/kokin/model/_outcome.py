@@ -12,13 +12,13 @@ class Disposition(StrEnum):
     reversal without a payment reduce SUSPENSE.
     """
 
-    #: 充当済: reduced a balance.
+    #: 消込済: reduced a balance.
     APPLIED = "applied"
     #: 過誤納: overpaid; to be refunded or set off.
     EXCESS = "excess"
     #: 不明金: paid, but the bill is unknown.
     SUSPENSE = "suspense"
-    #: 仮消込: reported; the money has not arrived.
+    #: 速報: reported; the money has not arrived.
     PROVISIONAL = "provisional"
     #: No effect: a duplicate, or superseded, cancelled or reversed.
     NO_EFFECT = "no_effect"
@@ -39,7 +39,7 @@ class Outcome(StrEnum):
     BILL_CHANGED = "BILL_CHANGED"
     #: 調定取消後: the bill has been cancelled.
     CANCELLED_BILL = "CANCELLED_BILL"
-    #: 該当なし: no bill has the number.
+    #: 該当調定なし: no bill has the number.
     NO_BILL = "NO_BILL"
     #: 複数該当: the number identifies open bills of several obligations.
     MULTIPLE_BILLS = "MULTIPLE_BILLS"
@@ -55,7 +55,7 @@ class Outcome(StrEnum):
     CANCEL = "CANCEL"
     #: 取消の対象がない: a cancellation without a provisional receipt.
     CANCEL_WITHOUT_PROVISIONAL = "CANCEL_WITHOUT_PROVISIONAL"
-    #: 再取込: another record of the same payment.
+    #: 重複明細: another record of the same payment.
     DUPLICATE_RECORD = "DUPLICATE_RECORD"
     #: 入金取消済: a payment that the bank or agent has reversed.
     REVERSED = "REVERSED"
@@ -109,6 +109,8 @@ class Finding(StrEnum):
     YEAR_CLOSED = "YEAR_CLOSED"
     #: 滞留速報: neither a final receipt nor a cancellation has arrived.
     STALE_PROVISIONAL = "STALE_PROVISIONAL"
+    #: 未来日付: the day of payment or of receipt is after the day of the run.
+    FUTURE_DATE = "FUTURE_DATE"
     #: 内訳不一致: the parts do not add up, or a partial payment must not be split.
     SPLIT_MISMATCH = "SPLIT_MISMATCH"
     #: 合計不一致: a total of a file or of an agent report differs from its records.
@@ -123,3 +125,5 @@ class Finding(StrEnum):
     FILE_OVERLAPS = "FILE_OVERLAPS"
     #: 還付超過: more was refunded or set off than is paid in excess now, because of later data.
     REFUND_EXCEEDS_EXCESS = "REFUND_EXCEEDS_EXCESS"
+    #: 不納欠損超過: more was written off than is open now, because of later data: a payment, a corrected bill.
+    WRITE_OFF_EXCEEDS_BALANCE = "WRITE_OFF_EXCEEDS_BALANCE"

@@ -45,12 +45,12 @@ def source_findings(
     found: Texts,
     count: int,
     record_no: pa.Array | None = None,
+    bill_id: pa.Array | None = None,
 ) -> pa.Table:
-    """Return ``count`` findings on files, agent reports or days, in ``EXCEPTION_SCHEMA``, without bill and yen."""
+    """Return ``count`` findings on files, agent reports, days or bills, in ``EXCEPTION_SCHEMA``, without yen."""
     texts = {"source": source, "outcome": finding.value, "field": field, "expected": expected, "found": found}
     columns = {name: _text_array(text, count) for name, text in texts.items()}
-    if record_no is not None:
-        columns["record_no"] = record_no
+    columns |= {name: each for name, each in (("record_no", record_no), ("bill_id", bill_id)) if each is not None}
     return pa.table(
         [columns.get(each.name, pa.nulls(count, each.type)) for each in EXCEPTION_SCHEMA], schema=EXCEPTION_SCHEMA
     )
@@ -127,6 +127,16 @@ def stale_provisional(rows: OutcomeRows, policy: Policy, as_of: np.datetime64) -
     at = np.flatnonzero(rows.with_outcome(Outcome.PROVISIONAL) & (rows.paid_on < first_day))
     found = value_texts(rows.paid_on[at])
     return receipt_findings(Finding.STALE_PROVISIONAL, rows, at, "paid_on", f"{first_day} or later", found)
+
+
+def future_dates(rows: OutcomeRows, as_of: np.datetime64) -> pa.Table:
+    """Find receipts whose 納付日, or else whose 収入日, is after the day of the run."""
+    paid_on, received_on = rows.paid_on, rows.received_on
+    at = np.flatnonzero((paid_on > as_of) | (received_on > as_of))
+    is_paid = paid_on[at] > as_of
+    field = pc.if_else(bool_array(is_paid), "paid_on", "received_on")
+    found = value_texts(np.where(is_paid, paid_on[at], received_on[at]))
+    return receipt_findings(Finding.FUTURE_DATE, rows, at, field, f"{as_of} or earlier", found)
 
 
 _RECEIPT_PARTS = ("principal", "late_charge", "demand_fee")

@@ -7,12 +7,13 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, get_args
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 import kokin
 from kokin._arrow.files import draft_folder, rename
@@ -20,6 +21,7 @@ from kokin.catalog import CATALOG, Catalog
 from kokin.issues import InvalidInputError, Issue, to_table
 from kokin.model import ArrowStreamExportable
 from kokin.reconcile import Accounts, Reconciliation
+from kokin.reports._changes import CHANGE_TABLES, Changes, Since, resolve_since
 from kokin.reports._csv import CsvEncoding, write_csv, write_csv_batches
 from kokin.reports._open_data import MINIMUM_COUNT, open_data
 from kokin.reports._page import render_page
@@ -35,7 +37,7 @@ from kokin.reports._sources import (
 )
 from kokin.reports._tables import LazyTables, accounts_tables
 from kokin.reports._terms import Language, Terms
-from kokin.reports._xlsx import write_xlsx
+from kokin.reports._xlsx import Cover, write_xlsx
 from kokin.rules import RATES, RateTable
 from kokin.text import file_name
 
@@ -55,7 +57,7 @@ Format: TypeAlias = Literal["csv", "xlsx", "html"]
 #:
 #: - ① ``files``, 取込結果票: ``source, layout, digest, read, accepted, unpaid, rejected, amount``.
 #: - ② ``outcomes``, 消込結果一覧: :attr:`kokin.reconcile.Reconciliation.outcomes`.
-#: - ③ ``exceptions``, 消込エラーリスト: :attr:`kokin.reconcile.Accounts.exceptions`.
+#: - ③ ``exceptions``, 要確認一覧: :attr:`kokin.reconcile.Accounts.exceptions`.
 #: - ④ ``overpayments``, 過誤納一覧: :attr:`kokin.reconcile.Accounts.overpayments`; if the rate of a year is not known
 #:   yet, the columns that need it are null.
 #: - ⑤ ``daily``, 収納日計表: ``receipts`` and the yen of :attr:`kokin.reconcile.Accounts.totals` by ``payee_code,
@@ -79,7 +81,7 @@ Format: TypeAlias = Literal["csv", "xlsx", "html"]
 #: - ``closings``, 締め一覧: the active closings of the ledger: :meth:`kokin.ledger.Ledger.closings`.
 #: - ``late``, 過日分一覧: what came for a day after it was closed: :attr:`kokin.ledger.BookedTotals.late`. In ⑤, ⑥
 #:   and ⑧ it is on the day and in the year in which it is booked, so that a closed day, month or year does not change.
-#: - ``issues``, 取込エラー: the issues of rejected or flagged records, with ``ISSUE_COLUMNS``.
+#: - ``issues``, 問題一覧: the issues of rejected or flagged records, with ``ISSUE_COLUMNS``.
 #: - ``open_data``, オープンデータ: ``payee_code, month, charge, channel, receipts, amount, suppressed`` of every month
 #:   that has ended; ``*`` is the total of the payee. A cell with fewer receipts than ``minimum_count`` (by default 10)
 #:   is suppressed, its numbers null, and so are further cells, so that it cannot be computed from a total.
@@ -111,6 +113,9 @@ TABLES = (
 #: those of :attr:`kokin.intake.IntakeStatus.table`, with times in Japan as text, to the minute.
 INTAKE_TABLE = "intake"
 
+#: All tables that a report can have, in their order.
+ALL_TABLES = (INTAKE_TABLE, *CHANGE_TABLES, *TABLES)
+
 #: The tables that ``kokin reconcile`` writes: the results of one run, for programs.
 RUN_TABLES = ("outcomes", "allocations", "balances", "exceptions", "issues")
 
@@ -129,6 +134,8 @@ class Report:
     """The names of the charges."""
     intake: IntakeStatus | None = None
     """Which files should have come, and which have: the first line of the page and ⓪, :data:`INTAKE_TABLE`."""
+    changes: Changes | None = None
+    """What changed since an earlier state: the first part of the page, and :data:`CHANGE_TABLES`."""
     batches: Mapping[str, Callable[[], Iterable[pa.RecordBatch]]] = field(default_factory=dict, repr=False)
     """The batches of the largest tables, from which :meth:`write` writes a CSV without holding the table."""
 
@@ -155,6 +162,7 @@ class Report:
         """
         summary = {"kokin": kokin.__version__, "files": [asdict(file) for file in files], **accounts.summary.as_dict()}
         tables = {"audit": run_audit(files), "issues": to_table(()) if issues is None else issues, **no_closings()}
+        summary["rejected"] = {"records": _rejected_records(tables["issues"]), "files": 0}
         return cls._build(result, accounts, summary, files, tables, catalog, minimum_count)
 
     @classmethod
@@ -167,10 +175,10 @@ class Report:
         catalog: Catalog = CATALOG,
         deposits: ArrowStreamExportable | None = None,
         agent_reports: ArrowStreamExportable | None = None,
-        write_offs: ArrowStreamExportable | None = None,
         minimum_count: int = MINIMUM_COUNT,
         rates: RateTable = RATES,
         intake: IntakeStatus | None = None,
+        since: Since | date | datetime | int | None = None,
     ) -> Self:
         """Return the report of a ledger: all its receipts and bills, as of the end of a day in Japan.
 
@@ -183,16 +191,16 @@ class Report:
                 the ledger.
             agent_reports: the statements of agents, with the columns of :class:`kokin.reconcile.AgentReport`; by
                 default those of the ledger.
-            write_offs: the debts that the authority has given up (不納欠損), with the columns of
-                :class:`kokin.reconcile.WriteOff`.
             minimum_count: the minimum of receipts in a cell of the open data; see the table ``open_data``.
             rates: the rates of 延滞金 and 還付加算金; :func:`kokin.rules.load_rates` adds those of a year.
             intake: which files should have come, and which have (:meth:`kokin.intake.Intake.check`).
+            since: the state with which this one is compared: that before a day or a moment, or as of an entry;
+                :func:`default_since` returns that of the last report. By default nothing is compared.
 
         Raises:
             LedgerError: the database failed.
-            InvalidInputError: a table lacks a column, more is written off than is open, the entry is no closing
-                (CLOSING_UNKNOWN), or the figures are not those that it has sealed (CLOSING_DIFFERS).
+            InvalidInputError: the ledger has no entry ``since`` (ENTRY_UNKNOWN), a table lacks a column, the entry is
+                no closing (CLOSING_UNKNOWN), or the figures are not those that it has sealed (CLOSING_DIFFERS).
         """
         entries = ledger.entries()
         if closing is not None:
@@ -204,7 +212,7 @@ class Report:
         # The state as of an entry never changes, whatever is posted in the meantime.
         last = entries[-1].id if entries else 0
         files = ledger_files(entries)
-        sources = {"deposits": deposits, "agent_reports": agent_reports, "write_offs": write_offs}
+        sources = {"deposits": deposits, "agent_reports": agent_reports}
         result, accounts = ledger.accounts(last, day=day, catalog=catalog, rates=rates, **sources)
         booked = ledger.booked_totals(accounts.totals, day, last, catalog=catalog)
         # T1, T4, T7 and T8 are those of the journal. The receipts do not contain those that were reversed one by one.
@@ -224,10 +232,30 @@ class Report:
         }
         if intake:
             summary[INTAKE_TABLE] = intake.as_dict()
-        tables = {"audit": ledger_audit(entries), "issues": ledger.issues(last).drop_columns("entry_id")}
+        issues = ledger.issues(last)
+        rejected_files = {entry.id for entry in entries if entry.kind == "rejected_file"}
+        is_of_file = pc.is_in(issues.column("entry_id"), value_set=pa.array(sorted(rejected_files), pa.int64()))
+        summary["rejected"] = {
+            "records": _rejected_records(issues.filter(pc.invert(is_of_file))),
+            "files": len(pc.unique(issues.column("entry_id").filter(is_of_file))),
+        }
+        changes = None
+        if since is not None:
+            changes = Changes.between(ledger, entries, resolve_since(since, entries), day, catalog)
+            summary["changes"] = changes.as_dict()
+        tables = {"audit": ledger_audit(entries), "issues": issues.drop_columns("entry_id")}
         tables |= {"closings": booked.closings, "late": booked.late}
         return cls._build(
-            result, accounts, summary, files, tables, catalog, minimum_count, totals=booked.totals, intake=intake
+            result,
+            accounts,
+            summary,
+            files,
+            tables,
+            catalog,
+            minimum_count,
+            totals=booked.totals,
+            intake=intake,
+            changes=changes,
         )
 
     @classmethod
@@ -235,7 +263,7 @@ class Report:
         cls,
         result: Reconciliation,
         accounts: Accounts,
-        summary: Mapping[str, Any],
+        summary: dict[str, Any],
         files: Sequence[FileSummary],
         tables: Mapping[str, pa.Table],
         catalog: Catalog,
@@ -243,11 +271,14 @@ class Report:
         *,
         totals: pa.Table | None = None,
         intake: IntakeStatus | None = None,
+        changes: Changes | None = None,
     ) -> Self:
         """Return the report of accounts, whose totals ``totals`` are by the days and years that closings book them."""
         of_accounts, others = accounts_tables(result, accounts, totals), {**tables, "files": file_table(files)}
         if intake:
             others[INTAKE_TABLE] = intake_table(intake)
+        if changes:
+            others |= changes.tables
 
         def table_of(name: str) -> pa.Table:
             if name == "open_data":
@@ -259,17 +290,18 @@ class Report:
             "allocations": accounts.part_batches,
             "balances": result.balance_batches,
         }
-        lazy_tables = LazyTables(
-            {name: partial(table_of, name) for name in (INTAKE_TABLE, *TABLES) if intake or name != INTAKE_TABLE}
-        )
-        return cls(accounts.as_of, summary, lazy_tables, catalog, intake, batches)
+        names = [name for name in ALL_TABLES if name in TABLES or name in others]
+        lazy_tables = LazyTables({name: partial(table_of, name) for name in names})
+        summary["exceptions"] = len(accounts.exceptions)
+        return cls(accounts.as_of, summary, lazy_tables, catalog, intake, changes, batches)
 
-    def page(self, *, language: Language = "ja", max_rows: int = 500, csv_tables: Collection[str] = ()) -> str:
+    def page(self, *, language: Language = "ja", max_rows: int | None = None, csv_tables: Collection[str] = ()) -> str:
         """Return the report as one HTML page without external resources.
 
         Args:
             language: the language of the page.
-            max_rows: the maximum number of rows of a list; a note below the list says if there are more.
+            max_rows: the maximum number of rows of a list, by default 500, and 5,000 of exceptions; a note below the
+                list says if there are more.
             csv_tables: the tables that are also written as CSV; the note names the file.
         """
         return render_page(self, Terms(language, self.catalog), max_rows, csv_tables)
@@ -278,29 +310,30 @@ class Report:
         self,
         folder: str | Path,
         *,
-        tables: Collection[str] = (INTAKE_TABLE, *TABLES),
+        tables: Collection[str] = ALL_TABLES,
         formats: Collection[Format] = ("csv", "xlsx", "html"),
         language: Language = "ja",
         encoding: CsvEncoding = "utf-8-sig",
         headings: Literal["names", "words"] = "names",
         geta: bool = False,
-        max_rows: int = 500,
+        max_rows: int | None = None,
     ) -> list[Issue]:
         """Write ``<table>.csv`` for each table, ``report.xlsx``, ``report.html`` and, last, ``summary.json``.
 
-        The same report gives the same bytes, except for the workbook.
+        The same report gives the same bytes.
 
         Args:
             folder: the folder; it is created if it does not exist. Files of an earlier report are replaced; other files
                 stay. If anything fails, the folder is unchanged.
-            tables: the tables of the CSV files and the workbook; ``intake`` is written if the report has it.
+            tables: the tables of the CSV files and the workbook; ``intake`` and those of :data:`CHANGE_TABLES` are
+                written if the report has them.
             formats: the formats.
             language: the language of the workbook, the page and the headings in ``words``.
             encoding: the character set of the CSV files; a spreadsheet opens ``utf-8-sig`` and ``cp932``.
             headings: of the CSV files: ``names``, the stable names of columns, with codes as values, for programs; or
                 ``words``, the terms of the language for both, for people.
             geta: write 〓 for a character that cp932 lacks, instead of raising.
-            max_rows: the maximum number of rows of a list on the page.
+            max_rows: the maximum number of rows of a list on the page, by default 500, and 5,000 of exceptions.
 
         Returns an issue for each text in which a character was replaced by 〓.
 
@@ -310,7 +343,7 @@ class Report:
             KokinError: XlsxWriter is not installed (the extra ``xlsx``).
             OSError: the folder cannot be written.
         """
-        _check_names("tables", tables, (INTAKE_TABLE, *TABLES))
+        _check_names("tables", tables, ALL_TABLES)
         _check_names("formats", formats, get_args(Format))
         terms = Terms(language, self.catalog)
         selected = [name for name in self.tables if name in tables]
@@ -326,7 +359,8 @@ class Report:
                     rows = terms.translate_table(name, table) if headings == "words" else table
                     issues += write_csv(rows, path, encoding, geta=geta)
             if "xlsx" in formats:
-                write_xlsx({name: self.tables[name] for name in selected}, draft / "report.xlsx", terms)
+                cover = Cover(terms.sentence("title"), self.as_of, self.summary)
+                write_xlsx({name: self.tables[name] for name in selected}, draft / "report.xlsx", terms, cover=cover)
             if "html" in formats:
                 page = render_page(self, terms, max_rows, selected if "csv" in formats else ())
                 (draft / "report.html").write_text(page, encoding="utf-8")
@@ -335,6 +369,12 @@ class Report:
         fields = {"folder": file_name(folder), "formats": sorted(formats), "tables": len(selected)}
         _LOGGER.info("report_written", extra={"fields": fields})
         return issues
+
+
+def _rejected_records(issues: pa.Table) -> int:
+    """Return the number of records with an error."""
+    errors = issues.filter(pc.equal(issues.column("severity"), "error"))
+    return len(errors.group_by(["file", "record"]).aggregate([]))
 
 
 def _check_names(parameter: str, names: Collection[str], known: Collection[str]) -> None:
