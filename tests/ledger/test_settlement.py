@@ -15,6 +15,7 @@ from kokin.issues import InvalidInputError
 from kokin.reconcile import build_accounts, reconcile
 from tests.ledger.conftest import make_bills, make_receipts
 from tests.ledger.test_closings import TAX, WATER, closed, new_ledger
+from tests.ledger.test_write_offs import row, write_off
 from tests.support import examples
 
 COLUMNS = ("charge", "year_class", "assessed", "collected", "refundable", "refunded", "written_off", "unpaid", "rate")
@@ -104,8 +105,8 @@ def test_a_refund_of_the_year_is_no_revenue_and_a_write_off_is_no_arrears():
     for state, refunded in (("paid", 200), ("ordered", 0)):
         refunds = pa.Table.from_pylist([{**part, "state": state}])
         accounts = build_accounts(result, write_offs=written_off, refunds=refunds, as_of=date(2026, 6, 1))
-        (row,) = accounts.settlement_rows(2025).to_pylist()
-        found = tuple(row[name] for name in ("assessed", "applied", "excess", "refunded", "written_off", "unpaid"))
+        (found,) = accounts.settlement_rows(2025).to_pylist()
+        found = tuple(found[name] for name in ("assessed", "applied", "excess", "refunded", "written_off", "unpaid"))
         assert found == (1_400, 1_000, 300, refunded, 150, 250)
 
 
@@ -158,3 +159,23 @@ def test_years_tie_to_their_months_and_late_files_change_no_sealed_statement(fil
             assert sum(row["collected"] + row["refunded"] for row in statement["rows"]) == of_months
         carried = Counter({row["year_class"]: row["assessed"] for row in sealed[2026]["rows"]})
         assert carried["carried_over"] == sum(row["unpaid"] for row in sealed[2025]["rows"])
+
+
+def test_a_write_off_is_in_the_statement_of_the_year_of_its_decision(place):
+    with new_ledger(place, date(2026, 6, 1), closing_gaps=True) as ledger:
+        ledger.add_bills(debts_of(2025, B1=1_000, B2=400), actor="clerk")
+        rows = [row("B1", 300, written_off_on=date(2026, 3, 31)), row("B2", 50, written_off_on=date(2026, 4, 1))]
+        write_off(ledger, *rows)
+        closed(ledger, "month", date(2026, 5, 1))
+        closed(ledger, "year", date(2025, 4, 1))
+        sealed = ledger.settlement(2025).as_dict()
+        assert rows_of(ledger.settlement(2025)) == [(TAX_NAME, "current", 1_400, 0, 0, 0, 300, 1_100, "0.00")]
+        ledger.clock.day = date(2027, 6, 1)
+        write_off(ledger, row("B2", 7, written_off_on=date(2027, 3, 1)), source="b.csv")
+        ledger.post(payments("late.csv", ("B1", 800, date(2026, 4, 1))), actor="batch")  # 100 yen were written off
+        closed(ledger, "month", date(2027, 5, 1))
+        closed(ledger, "year", date(2026, 4, 1))
+        second = ledger.settlement(2026)
+        assert rows_of(second) == [(TAX_NAME, "carried_over", 1_100, 800, 0, 0, -43, 343, "72.72")]
+        assert all(control.holds for control in second.controls.values())
+        assert ledger.settlement(2025).as_dict() == sealed

@@ -28,7 +28,8 @@ def account_file(
     """Write the figures of a closing for the accounting system (財務会計), under the codes of account.
 
     A yen without a code stops the command, and nothing is written. The controls tie the file to the closing (A1), and
-    the report of the closing to the bills (A2, T5); if one is broken, nothing is written and the exit code is 5.
+    the report of the closing and its period to the bills (A2, T5); if one is broken, nothing is written and the
+    exit code is 5.
     """
     from kokin import catalog as catalogs
     from kokin.issues import Issue

@@ -31,6 +31,7 @@ from kokin.ledger._closings import ClosedBooks, Closing
 from kokin.ledger._database import Transaction
 from kokin.ledger._queries import entry_of
 from kokin.ledger._schema import ClosingPeriod
+from kokin.ledger._write_offs_in_force import write_offs_in_force
 from kokin.reconcile import SETTLEMENT_KEYS, Accounts, Control
 from kokin.rules import YearClass, fiscal_year
 
@@ -138,7 +139,11 @@ def sealed_settlement(
         year: the fiscal year.
         accounts: the accounts of the ledger.
     """
-    now = accounts.settlement_rows(year, accrual=period is ClosingPeriod.ENTERPRISE_YEAR)
+    write_offs = write_offs_in_force(transaction, None)
+    # 不納欠損 is of the fiscal year of its decision: it has no 出納整理期間.
+    is_later = pc.greater(write_offs.column("written_off_on"), pa.scalar(date(year + 1, 3, 31), pa.date32()))
+    accrual = period is ClosingPeriod.ENTERPRISE_YEAR
+    now = accounts.settlement_rows(year, accrual=accrual, later_write_offs=write_offs.filter(is_later))
     rows = [_as_sums(row) for row in now.to_pylist()]
     previous = books.last_of(period)
     if previous:

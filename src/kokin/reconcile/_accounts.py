@@ -286,7 +286,9 @@ class Accounts:
         received += excess
         return received, excess
 
-    def settlement_rows(self, year: int, *, accrual: bool = False) -> pa.Table:
+    def settlement_rows(
+        self, year: int, *, accrual: bool = False, later_write_offs: pa.Table | None = None
+    ) -> pa.Table:
         """Return the yen of the settlement statement (決算) of a fiscal year, without regard to closings.
 
         ``payee_code, charge, item_code, year_class, assessed, applied, excess, refunded, written_off, unpaid,
@@ -300,6 +302,8 @@ class Accounts:
         Args:
             year: the fiscal year.
             accrual: whether the statement is that of the accounts on accrual (公営企業会計), or of the others.
+            later_write_offs: the write-offs that were decided after the year, which are not in the statement: rows with
+                ``bill_id`` and ``amount``.
         """
         bills, sums = self._bills, YearSums.zeros(len(self._unpaid))
 
@@ -321,7 +325,11 @@ class Accounts:
         at = np.flatnonzero((refunded > 0) & (rows.excess > 0))
         at = at[booked_years(bills, rows.slip[at], rows.received_on[at]) == year]
         np.add.at(sums.refunded, bills.obligation_of(rows.slip[at]), np.minimum(refunded, rows.excess)[at])
-        return settlement_rows(bills, sums, self._written_off, self._unpaid, year, accrual)
+        written_off = self._written_off
+        if later_write_offs is not None:
+            written_off = written_off - write_off_balances(later_write_offs, bills.index, written_off).yen
+        unpaid = self._unpaid + self._written_off - written_off
+        return settlement_rows(bills, sums, written_off, unpaid, year, accrual)
 
     @cached_property
     def overpayments(self) -> pa.Table:
