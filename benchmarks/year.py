@@ -712,7 +712,7 @@ def post_with_events(desk: Desk, name: str, month: int) -> int:
         file.write_bytes(whole)
     receipts, _ = post(desk, name)
     if (month, name) == (_OCTOBER, el_name(_OCTOBER, "1")):
-        post(desk, name, ("already_posted",))
+        post(desk, name, ("already posted",))
         post(desk, el_name(month, "copy"))
     return receipts
 
