@@ -337,6 +337,7 @@ _LEDGER_TABLES = {
     "debit_records": "口座振替依頼. The direct debits that banks were asked for, without the names of account holders.",
     "debit_results": "口座振替結果. The result of each; of several results of a debit the last one applies.",
     "acknowledgements": "連携の受領. Up to which entry each consumer of changes has processed them.",
+    "write_offs": "不納欠損. What was written off of debts, with article and reason.",
     "match_keys": "The match index: which bills and receipts share a number, an obligation or a reference.",
     "schema_versions": "The versions of this schema that the database has had.",
 }
@@ -396,6 +397,7 @@ _LEDGER_COLUMNS = {
     "debit_records.bill_id": "the bill",
     "debit_records.amount": "yen of the debit",
     "debit_results.debit_record_id": "the debit",
+    "write_offs.reason": "why it was written off",
     "schema_versions.version": "the schema version",
     "schema_versions.recorded_at": "the database's own time of the creation or upgrade",
     "schema_versions.recorded_by": "the user of the database, or of the system for SQLite",

@@ -353,6 +353,7 @@ class BillHistory(_Object):
     postings: list[Row]
     balances: list[Row]
     decisions: list[Row]
+    write_offs: list[Row]
 
 
 class BillCheck(_Object):
@@ -381,7 +382,9 @@ OUTPUTS = {
     "entries": Output(1, list[Entry], "kokin ledger list entries --format json"),
     "files": Output(1, list[WrittenFile], "kokin ledger add-bills, post, add-deposits, add-reports --format json"),
     "intake": Output(STATUS_VERSION, Intake, "kokin intake check --format json"),
-    "rows": Output(1, list[Row], "kokin ledger list bills, outcomes, balances, numbers, issues --format json"),
+    "rows": Output(
+        1, list[Row], "kokin ledger list bills, outcomes, balances, numbers, issues, write-offs --format json"
+    ),
     "shared-files": Output(1, list[SharedFile], "kokin post-all --format json"),
     "status": Output(1, Status, "kokin ledger status --format json"),
     "summary": Output(1, Summary, "summary.json of kokin report and kokin reconcile"),

@@ -353,8 +353,10 @@ def test_agent_reports_and_write_offs_are_in_the_report(kokin: Kokin, folder: Pa
     add = ("ledger", "add-agent-reports", "-L", URL, "agent.csv")
     assert "posted" in kokin(*add, cwd=folder).stdout
     assert "already posted" in kokin(*add, cwd=folder).stdout
-    report = ("report", "-L", URL, "--out", "out", "--write-offs", "written-off.csv")
-    result = kokin(*report, cwd=folder)
+    (folder / "list.csv").write_text("bill_id,amount,article,reason\nB2,2000,地方税法18①,消滅時効\n", encoding="cp932")
+    written_off = kokin("ledger", "write-off", "post", "list.csv", "-L", URL, "--day", "2026-06-01", cwd=folder)
+    assert written_off.returncode == 0, written_off.stderr
+    result = kokin("report", "-L", URL, "--out", "out", cwd=folder)
     assert result.returncode in (0, 1), result.stdout + result.stderr
     summary = json.loads((folder / "out" / "summary.json").read_text(encoding="utf-8"))
     assert summary["controls"]["T2"]["holds"] is True

@@ -47,7 +47,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     add("status", "ledger", "status", *_LEDGER)
     add("verification", "ledger", "verify", *_LEDGER)
     add("entries", "ledger", "list", "entries", *_LEDGER)
-    for name in ("outcomes", "balances", "numbers", "issues"):
+    for name in ("outcomes", "balances", "numbers", "issues", "write-offs"):
         add("rows", "ledger", "list", name, *_LEDGER)
     (bill, *_) = json.loads(add("rows", "ledger", "list", "bills", *_LEDGER))
     add("bill-history", "ledger", "show", bill["bill_id"], *_LEDGER)

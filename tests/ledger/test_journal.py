@@ -73,7 +73,7 @@ def test_formulas_are_escaped_in_an_export(ledger, bills, receipts, tmp_path, fo
 def test_status_is_json_and_its_controls_hold(filled):
     status = json.loads(json.dumps(filled.status().as_dict()))
     assert (status["entries"], status["files"], status["rows"]["receipts"], status["rows"]["bank_deposits"]) == (
-        22,
+        23,
         3,
         4,
         2,
@@ -83,7 +83,7 @@ def test_status_is_json_and_its_controls_hold(filled):
     )
     kinds = ["created", "bills", "receipt_file", "receipt_file", "reversal", "bills", "bank_deposits", "agent_reports"]
     kinds += ["receipt_file", "allotment", "upload", "upload_answer", "decision", "refund", "closing", "closing"]
-    kinds += ["acknowledgement", "acknowledgement", "bills", "bills", "debit_request", "debit_result"]
+    kinds += ["acknowledgement", "acknowledgement", "bills", "bills", "debit_request", "debit_result", "write_off"]
     assert [entry.kind for entry in filled.entries()] == kinds
 
 

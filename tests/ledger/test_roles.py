@@ -67,7 +67,7 @@ def test_the_batch_writes(filled, raw, place, bills, receipts):
         batch.add_deposits(batch.bank_deposits().slice(0, 1), actor="batch", source="other.txt")
         batch.allot(DEBTS, NumberScheme.parse({"case_key": "{serial:9}"}), actor="batch")
         assert batch.verify(rematch=True).is_clean
-        assert {entry.recorded_by for entry in batch.entries()[22:]} == {"batch"}
+        assert {entry.recorded_by for entry in batch.entries()[23:]} == {"batch"}
 
 
 def test_the_auditor_reads(filled, raw, place, tmp_path, bills, receipts):
@@ -93,7 +93,7 @@ def test_the_auditor_reads(filled, raw, place, tmp_path, bills, receipts):
         ):
             with pytest.raises(LedgerError, match="rights of the user"):
                 write()
-    assert filled.status().entries == 22
+    assert filled.status().entries == 23
 
 
 def test_a_role_without_grants_has_no_rights(filled, raw, place):
@@ -151,7 +151,7 @@ def copy_of_row(table, where, schema="", **expressions):
     return f"INSERT INTO {schema}{table} ({', '.join(names)}) SELECT {values} FROM public.{table} WHERE {where}"
 
 
-ENTRY = {"id": 23, "digest": "NULL", "delivery": "NULL", "recorded_at": "now()", "recorded_by": "session_user"}
+ENTRY = {"id": 24, "digest": "NULL", "delivery": "NULL", "recorded_at": "now()", "recorded_by": "session_user"}
 
 
 def test_the_batch_adds_rows_to_its_own_open_entry_only(connect, filled):

@@ -28,6 +28,7 @@ from kokin.catalog._catalog import (
     SystemKind,
 )
 from kokin.catalog._load import CATALOG, load
+from kokin.catalog._write_off_articles import claims_of_article
 
 __all__ = [
     "CATALOG",
@@ -43,5 +44,6 @@ __all__ = [
     "LateChargeBasis",
     "System",
     "SystemKind",
+    "claims_of_article",
     "load",
 ]

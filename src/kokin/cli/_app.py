@@ -28,6 +28,7 @@ from kokin.cli._ledger_trace import trace_commands
 from kokin.cli._ledger_work import work
 from kokin.cli._ledger_worklist import worklist_commands
 from kokin.cli._ledger_write import write_commands
+from kokin.cli._ledger_write_off import app as write_off
 from kokin.cli._main import Exit
 from kokin.cli._messages import command_help, message, usage_text
 from kokin.cli._options import option, remove_passwords
@@ -102,6 +103,7 @@ qr.command()(verify)
 ledger.add_typer(list_app, name="list")
 ledger.add_typer(refund, name="refund")
 ledger.add_typer(debit, name="debit")
+ledger.add_typer(write_off, name="write-off")
 
 
 def run(arguments: Sequence[str]) -> int:

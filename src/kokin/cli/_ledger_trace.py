@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kokin.ledger import BillHistory, Ledger, Trace
 
 _RECORD = re.compile(r"(.+):([0-9]{1,12})", re.ASCII)
+_OF_BILL = ("versions", "postings", "balances", "decisions", "write_offs")
 _TABLES = ("deposits", "receipts", "bills", "postings", "decisions")
 
 
@@ -43,8 +44,8 @@ def show(
 ) -> Exit:
     """Show a bill, a receipt (FILE:RECORD), an entry or a deposit, with everything that belongs to it, oldest first.
 
-    A bill: its versions, postings, decisions and balances. A deposit: the receipts of which it consists, and their
-    bills. A receipt: its deposit, bills, postings and decisions. There are no names of persons in it.
+    A bill: its versions, postings, decisions, write-offs and balances. A deposit: the receipts of which it consists,
+    and their bills. A receipt: its deposit, bills, postings and decisions. There are no names of persons in it.
     """
     if sum((subject is not None, entry is not None, bool(deposit))) != 1:
         raise typer.BadParameter(message("pass a bill, a receipt, --entry or --deposit"), param_hint="BILL")
@@ -55,7 +56,7 @@ def show(
             found = _trace_deposit(opened, deposit)
         else:
             found = _bill_or_receipt(opened, printable(subject or ""))
-    names = ("versions", "postings", "balances", "decisions") if hasattr(found, "versions") else _TABLES
+    names = _OF_BILL if hasattr(found, "versions") else _TABLES
     tables = {name: getattr(found, name).to_pylist() for name in names}
     if output is Format.JSON:
         _output.as_json(tables)
@@ -96,6 +97,14 @@ def _print_history(tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
     _output.table(headings("entry", "due on", "yen", ""), versions)
     _print_postings(tables["postings"])
     _print_decisions(tables["decisions"])
+    if tables["write_offs"]:
+        _output.line()
+        names = ("bill_id", "amount", "written_off_on", "article", "reason")
+        cells = [
+            (str(row["entry_id"]), *_cells(row, *names), "" if row["active"] else message("reversed"))
+            for row in tables["write_offs"]
+        ]
+        _output.table(headings("entry", *names, ""), cells)
     _output.line()
     yen = ("amount", "paid", "residual")
     rows = [

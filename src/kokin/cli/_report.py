@@ -19,11 +19,9 @@ from kokin.cli._options import (
     ExpectedPolicyFile,
     LedgerAddress,
     OutputFolder,
-    WriteOffsFile,
     day_or_today,
     open_ledger,
     option,
-    read_table,
     time_in_japan,
 )
 from kokin.text import JAPAN
@@ -76,7 +74,6 @@ def report(
     geta: Annotated[bool, option("Write 〓 for a character that cp932 lacks, instead of stopping.", "--geta")] = False,
     catalog: CatalogFile = None,
     policy: ExpectedPolicyFile = None,
-    write_offs: WriteOffsFile = None,
     intake: Annotated[
         Path | None,
         option(
@@ -106,13 +103,12 @@ def report(
     """
     from kokin.catalog import CATALOG, load
     from kokin.intake import load as load_intake
-    from kokin.reconcile import Policy, WriteOff
+    from kokin.reconcile import Policy
     from kokin.reports import Report
 
     if (intake_day or now) and not intake:
         raise typer.BadParameter(message("pass --intake"), param_hint="--for" if intake_day else "--now")
     charges = load(catalog) if catalog else CATALOG
-    amounts = read_table(write_offs, WriteOff)
     if closing is not None and as_of:
         raise typer.BadParameter(message("pass either --closing or --as-of"), param_hint="--closing")
     expected_policy = Policy.load(policy) if policy else None
@@ -122,9 +118,7 @@ def report(
         if expected_policy:
             opened.require_policy(expected_policy, closing or day)
         status = expected_files.check(opened, **_intake_day(intake_day, day, now)) if expected_files else None
-        result = Report.from_ledger(
-            opened, as_of=day, closing=closing, catalog=charges, write_offs=amounts, intake=status
-        )
+        result = Report.from_ledger(opened, as_of=day, closing=closing, catalog=charges, intake=status)
         replaced = result.write(
             out,
             formats=[each.value for each in formats or (ReportFormat.CSV, ReportFormat.HTML)],

@@ -77,10 +77,12 @@ from kokin.ledger._upload_files import UploadFile
 from kokin.ledger._upload_status import SlipState, UploadStatus
 from kokin.ledger._uploads import UploadRun
 from kokin.ledger._verify import Verification
+from kokin.ledger._write_offs import LIMITATION_COLUMNS, WriteOffDecision
 
 __all__ = [
     "CHANGE_COLUMNS",
     "DEBIT_COLUMNS",
+    "LIMITATION_COLUMNS",
     "PROPOSAL_COLUMNS",
     "AllotResult",
     "AuthorityFileResult",
@@ -128,6 +130,7 @@ __all__ = [
     "UploadStatus",
     "Verification",
     "WorkQueue",
+    "WriteOffDecision",
     "active_entries",
     "database_url",
     "post_receipts",

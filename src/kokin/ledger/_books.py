@@ -15,6 +15,7 @@ from kokin.ledger import _queries
 from kokin.ledger._database import Transaction
 from kokin.ledger._refund_steps import refund_table
 from kokin.ledger._schema import EntryKind
+from kokin.ledger._write_offs_in_force import with_write_offs
 from kokin.model import ArrowStreamExportable
 from kokin.reconcile import Accounts, Reconciliation, build_accounts, reconcile
 from kokin.rules import RATES, RateTable
@@ -37,7 +38,6 @@ class LedgerAccounts(NamedTuple):
         receipts: pa.Table | None = None,
         deposits: ArrowStreamExportable | None = None,
         agent_reports: ArrowStreamExportable | None = None,
-        write_offs: ArrowStreamExportable | None = None,
         rates: RateTable = RATES,
     ) -> LedgerAccounts:
         """Reconcile everything in a ledger, and build the accounts of a day with everything that was decided.
@@ -50,23 +50,22 @@ class LedgerAccounts(NamedTuple):
             receipts: the active receipts; by default those of the ledger, with the names of their files.
             deposits: the bank deposits; by default those of the ledger.
             agent_reports: the statements of agents; by default those of the ledger.
-            write_offs: the debts that were written off.
             rates: the rates of 延滞金 and 還付加算金.
 
         Raises:
-            InvalidInputError: a table lacks a column, or more is written off than is open.
+            InvalidInputError: a table lacks a column.
         """
         last = _queries.entry_as_of(transaction, as_of)
         rows = _queries.receipts(transaction, as_of) if receipts is None else receipts
         policy, decisions = _queries.policy(transaction, as_of), _queries.decisions(transaction, as_of)
         bills = _queries.bills(transaction, as_of)
         result = reconcile(bills, rows, policy, decisions=decisions, check_paid_before=False)
+        result = with_write_offs(transaction, result, last)
         accounts = build_accounts(
             result,
             catalog=catalog,
             deposits=_or_recorded(transaction, EntryKind.BANK_DEPOSITS, last, deposits),
             agent_reports=_or_recorded(transaction, EntryKind.AGENT_REPORTS, last, agent_reports),
-            write_offs=write_offs,
             refunds=refund_table(transaction, last),
             as_of=day,
             rates=rates,

@@ -31,9 +31,11 @@ from kokin.ledger._components import bill_keys, bills_by_id, find_components, re
 from kokin.ledger._database import Transaction
 from kokin.ledger._decisions_in_force import decided_keys, receipts_of_decisions
 from kokin.ledger._journal import is_id, rows_of_entry, table_ends
+from kokin.ledger._load_bills import latest_versions
 from kokin.ledger._rematch import differs
 from kokin.ledger._reversals import root_entry
 from kokin.ledger._schema import EntryKind, PostingReason, acknowledgements, entries, seals
+from kokin.ledger._write_offs_in_force import written_off_bills
 from kokin.model import Disposition
 from kokin.reconcile import Policy, Reconciliation
 
@@ -74,6 +76,8 @@ class ChangeCause(StrEnum):
     DECISION = "decision"
     #: 充当: an overpayment was set off against it.
     SET_OFF = "set_off"
+    #: 不納欠損: yen of its debt were written off.
+    WRITE_OFF = "write_off"
 
 
 _CAUSES = {
@@ -83,6 +87,7 @@ _CAUSES = {
     EntryKind.REVERSAL: ChangeCause.REVERSAL,
     EntryKind.DECISION: ChangeCause.DECISION,
     EntryKind.REFUND: ChangeCause.SET_OFF,
+    EntryKind.WRITE_OFF: ChangeCause.WRITE_OFF,
 }
 
 
@@ -158,14 +163,14 @@ def bill_changes(transaction: Transaction, cursor: str, policy: Policy) -> BillC
 
 
 def _entries_with_rows(transaction: Transaction, position: int) -> Iterator[tuple[int, EntryKind]]:
-    """Yield the entries after one that can have changed a bill: with versions, postings or decisions, and reversals."""
+    """Yield the entries after one that can have changed a bill: with rows about bills or payments, and reversals."""
     statement = select(entries.c.id, entries.c.kind, seals.c.last_rows).join_from(
         entries, seals, seals.c.entry_id == entries.c.id
     )
     before: dict[str, int] = {}
     for row in transaction.connection.execute(statement.where(entries.c.id >= position).order_by(entries.c.id)).all():
         ends = table_ends(row.last_rows)
-        after = {name: ends[name].id for name in ("bill_versions", "postings", "decisions")}
+        after = {name: ends[name].id for name in ("bill_versions", "postings", "decisions", "write_offs")}
         kind = EntryKind(row.kind)
         if row.id > position and (after != before or kind is EntryKind.REVERSAL):
             yield row.id, kind
@@ -206,6 +211,8 @@ def _touched(transaction: Transaction, entry: int, kind: EntryKind) -> tuple[Int
     decisions = transaction.rows("decisions", rows_of_entry(transaction, "decisions", decided), ("receipt_id",))
     if len(decisions):
         keys.append(decided_keys(transaction, receipts_of_decisions(decisions)))
+    if written_off := written_off_bills(transaction, decided):
+        keys.append(bill_keys(latest_versions(transaction, pa.chunked_array([written_off], pa.string())))[0])
     return sorted_unique(np.concatenate([np.empty(0, np.int64), *keys])), len(decisions) > 0
 
 

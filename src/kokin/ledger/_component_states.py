@@ -13,6 +13,7 @@ from kokin.ledger._database import Transaction
 from kokin.ledger._decisions_in_force import decisions_in_force
 from kokin.ledger._rematch import match_receipts
 from kokin.ledger._schema import postings
+from kokin.ledger._write_offs_in_force import with_write_offs
 from kokin.reconcile import Policy, Reconciliation
 
 
@@ -54,7 +55,8 @@ class ComponentStates:
         bills = _not_replaced(self.bills, entry, "replaces_id")
         bills = filter_rows(bills, to_numpy(bills.column("withdrawn"), 0) == 0)
         decided = decisions_in_force(self._transaction, entry, to_numpy(self.receipts.column("id"), 0))
-        return match_receipts(bills, receipts, self._policy, decided)
+        result = match_receipts(bills, receipts, self._policy, decided)
+        return with_write_offs(self._transaction, result, entry, bills.column("bill_id").to_pylist())
 
 
 def _not_replaced(rows: pa.Table, entry: int, reference: str) -> pa.Table:

@@ -5,6 +5,7 @@
 - ``S2026-05-12-A1-SETTLEMENT_MISMATCH``: the deposits of a day and agent differ from the receipts.
 - ``A3-TOTAL_MISMATCH-count``: a total of an agent report, by its row in ``agent_reports``.
 - ``O4-9``: the files of two entries have records of the same payments.
+- ``WB1-WRITE_OFF_EXCEEDS_BALANCE``: more was written off of the bill ``B1`` than is open, and no receipt explains it.
 - ``R12-REFUND_OPEN``, ``P12-REFUND_DECIDED``: what is left to do about an overpayment; see ``_refund_exceptions``.
 
 They are those of :attr:`kokin.reconcile.Accounts.exceptions` and the issues of files. An exception that was accepted,
@@ -36,6 +37,7 @@ from kokin.ledger._decisions import exception_of_receipt
 from kokin.ledger._refund_exceptions import EXCESS_OUTCOMES, RefundTask, open_refunds, part_exceptions
 from kokin.ledger._refund_steps import decided_parts
 from kokin.ledger._schema import TABLES, EntryKind
+from kokin.ledger._write_offs_in_force import write_offs_in_force
 from kokin.model import DecisionKind, Finding, Outcome
 from kokin.text import JAPAN
 
@@ -243,6 +245,7 @@ def find_exceptions(
     tables = [
         _without_decided_excess(of_receipts, {receipt for receipt, _ in parts}),
         _of_reports_and_days(others.filter(pc.invert(is_of_refund)), books.agent_report_ids),
+        _of_write_offs(transaction, others, last),
         _from_rows(part_exceptions(transaction, parts, others.filter(is_of_refund), entries.source)),
         _of_overlaps(books.result.overlaps, entries),
         _of_files(transaction, last, entries),
@@ -339,6 +342,23 @@ def _of_reports_and_days(exceptions: pa.Table, reports: Int64Array) -> pa.Table:
             _, day, *agent = field.split(" ", 2)
             rows.append({**row, "exception_id": "-".join([f"S{day}", *(agent or [""]), code]), "code": code})
     return _from_rows(rows)
+
+
+def _of_write_offs(transaction: Transaction, exceptions: pa.Table, last: int | None) -> pa.Table:
+    """Return the bills of which more was written off than is open, of those that no receipt explains."""
+    code = Finding.WRITE_OFF_EXCEEDS_BALANCE.value
+    found = exceptions.filter(pc.equal(exceptions.column("outcome"), code))
+    names = found.column("bill_id").cast(_TEXT).to_pylist()
+    written_off = write_offs_in_force(transaction, last, names).select(["bill_id", "entry_id"]) if names else None
+    entry = dict(_rows(written_off)) if written_off is not None else {}
+    return _table(
+        len(found),
+        exception_id=pa.array([f"W{name}-{code}" for name in names], _TEXT),
+        code=pa.repeat(code, len(found)),
+        entry_id=pa.array([entry[name] for name in names], _INT),
+        bill_id=pa.array(names, _TEXT),
+        **{name: found.column(name) for name in _DIFFERENCE},
+    )
 
 
 def _of_overlaps(overlaps: pa.Table, entries: _Entries) -> pa.Table:

@@ -105,6 +105,8 @@ from kokin.ledger._upload_status import UploadStatus, upload_status
 from kokin.ledger._uploads import MAX_ROWS, UploadRun, make_upload, upload_request
 from kokin.ledger._vanished_bills import Register
 from kokin.ledger._verify import Verification, verify
+from kokin.ledger._write_offs import limitation_list, write_off_batch, write_off_rows
+from kokin.ledger._write_offs_in_force import write_offs_in_force
 from kokin.model import ArrowStreamExportable
 from kokin.receipts import FilePart, FileRejectedError, ReceiptFile, Totals
 from kokin.receipts.layouts import Layout, load
@@ -1041,6 +1043,99 @@ class Ledger:
 
         return self._write(add)
 
+    def write_offs_due(
+        self,
+        as_of: date | datetime | int | None = None,
+        *,
+        until: date | None = None,
+        catalog: Catalog = CATALOG,
+    ) -> pa.Table:
+        """Return the limitation list (時効一覧): the debts whose limitation has ended, or ends until a day.
+
+        ``bill_id, payee_code, charge, claim, due_on, lapses_on, needs_invocation, balance``, then ``amount,
+        written_off_on, article, reason, approver``, which are null: a person fills them in for :meth:`write_off`. Yen:
+        ``balance`` is open. ``lapses_on`` is the last day of the limitation by the due date and the years of the charge
+        (地方税法18①, 自治法236①, 民法166①); null, and last, if the charge is not known. ``needs_invocation``: a private
+        claim lapses only if the debtor invokes the limitation (民法145). Kokin does not know what interrupts a
+        limitation (更新, 完成猶予), nor a stay of enforcement (執行停止, 地方税法15の7): check each row, and
+        add others.
+
+        Args:
+            as_of: a time, or the end of a day in Japan; by default now.
+            until: the last ``lapses_on`` of the list; by default the day of ``as_of``.
+            catalog: the charges, with the authority's own 税目・料金番号.
+        """
+        day = self._japan_day(None if isinstance(as_of, int) else as_of)
+        return self._read(
+            lambda transaction: limitation_list(
+                LedgerAccounts.build(transaction, as_of, max(day, until or day), catalog).accounts, until or day
+            )
+        )
+
+    def write_offs(self, as_of: date | datetime | int | None = None) -> pa.Table:
+        """Return the write-offs (不納欠損) in force, in the order in which they were written.
+
+        ``entry_id, bill_id, amount, written_off_on, article, reason, approver``; yen.
+
+        Args:
+            as_of: a time, or the end of a day in Japan; by default now.
+        """
+        return self._read(
+            lambda transaction: write_offs_in_force(transaction, _queries.entry_as_of(transaction, as_of))
+        )
+
+    def write_off(
+        self,
+        decisions: Any,
+        *,
+        actor: str,
+        written_off_on: date | None = None,
+        catalog: Catalog = CATALOG,
+        source: str = "",
+        reason: str = "",
+        at: datetime | None = None,
+        dry_run: bool = False,
+    ) -> EntryResult:
+        """Write off debts (不納欠損), each with article and reason: all rows or, after an error, none.
+
+        The balance is lower by the yen that are written off. No payment is moved: a receipt that comes later is matched
+        as before, and the finding WRITE_OFF_EXCEEDS_BALANCE names it. To take write-offs back, reverse the entry. The
+        same rows are skipped while their entry is active.
+
+        Args:
+            decisions: a table with the columns of :class:`WriteOffDecision`, such as the completed
+                :meth:`write_offs_due`; rows that are not completed are left out.
+            actor: who writes them off.
+            written_off_on: the day of the decision in rows without one; rows of a file that is sent again need the
+                same day.
+            catalog: the charges, with the authority's own 税目・料金番号.
+            source: the name of the file.
+            reason: the reason of the entry, if it is not obvious.
+            at: the effective time; by default now, by the ledger's clock.
+            dry_run: write nothing. The entry does not exist.
+
+        Raises:
+            InvalidInputError: a row is invalid or half completed; an unknown bill, one that is not open or in two rows;
+                more yen than are open; a day in the future or in a closed period; an article that does not apply to the
+                claim; a row that is in force already; or no approver. ``.issues`` has all of them by row and field.
+        """
+        place = partial(Location, source)
+        batch = write_off_batch(decisions, written_off_on, place)
+
+        def write(writer: EntryWriter) -> EntryResult:
+            posted, deliveries = find_posted_file(writer, EntryKind.WRITE_OFF, batch.digest)
+            if posted:
+                return EntryResult(posted, False, {}, 0)
+            about: dict[str, Any] = {"actor": actor, "today": self._japan_day(at), "policy": self.policy}
+            rows = write_off_rows(writer, batch, **about, catalog=catalog, place=place)
+            file = {"source": source, "digest": batch.digest, "delivery": deliveries + 1}
+            writer.begin(EntryKind.WRITE_OFF, self._clock(), at, actor=actor, reason=reason, **file)
+            writer.add_rows("write_offs", rows)
+            totals = {"given": len(rows), "yen": pc.sum(rows.column("amount")).as_py()}
+            return EntryResult(writer.commit(totals), True, {}, 0)
+
+        return self._with_effect(lambda: self._write(write)) if dry_run else self._write(write)
+
     def close_period(
         self,
         period: ClosingPeriod | str,
@@ -1322,7 +1417,7 @@ class Ledger:
         return self._write(write)
 
     def reverse_entry(self, entry: int, *, reason: str, actor: str, at: datetime | None = None) -> EntryResult:
-        """Reverse an entry: a file, bills, an opening, an upload, decisions, or a reversal, which restores its target.
+        """Reverse an entry: a file, bills, decisions, write-offs, ..., or a reversal, which restores its target.
 
         Nothing is deleted. Each posting of the entry gets a row with the opposite yen that names it; each bill of a
         load gets a version with its earlier fields, or one that withdraws it. A bill that a later load sent unchanged
@@ -1457,7 +1552,6 @@ class Ledger:
         catalog: Catalog = CATALOG,
         deposits: ArrowStreamExportable | None = None,
         agent_reports: ArrowStreamExportable | None = None,
-        write_offs: ArrowStreamExportable | None = None,
         rates: RateTable = RATES,
     ) -> LedgerAccounts:
         """Reconcile everything in the ledger, and build the accounts: those of the report and of the work list.
@@ -1470,16 +1564,15 @@ class Ledger:
                 the ledger.
             agent_reports: the statements of agents, with the columns of :class:`kokin.reconcile.AgentReport`; by
                 default those of the ledger.
-            write_offs: the debts that were written off, with the columns of :class:`kokin.reconcile.WriteOff`.
             rates: the rates of 延滞金 and 還付加算金.
 
-        Returns the reconciliation and the accounts.
+        Returns the reconciliation and the accounts. The write-offs in force lower the balances.
 
         Raises:
-            InvalidInputError: a table lacks a column, or more is written off than is open.
+            InvalidInputError: a table lacks a column.
         """
         day = day or self._japan_day(None if isinstance(as_of, int) else as_of)
-        tables = {"deposits": deposits, "agent_reports": agent_reports, "write_offs": write_offs}
+        tables = {"deposits": deposits, "agent_reports": agent_reports}
         return self._read(
             lambda transaction: LedgerAccounts.build(transaction, as_of, day, catalog, rates=rates, **tables)
         )

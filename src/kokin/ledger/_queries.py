@@ -26,7 +26,7 @@ from kokin._arrow.convert import Int64Array, combine, int64_array, to_numpy
 from kokin._arrow.files import escape_formulas, write_csv
 from kokin._arrow.threads import sorted_unique
 from kokin.issues import ISSUE_COLUMNS, InvalidInputError, Issue, Location
-from kokin.ledger._active_entries import reversed_entries
+from kokin.ledger._active_entries import reversal_targets, reversed_entries
 from kokin.ledger._codec import concat, decode_columns, filter_rows
 from kokin.ledger._component_states import ComponentStates
 from kokin.ledger._components import (
@@ -54,7 +54,9 @@ from kokin.ledger._journal import (
 )
 from kokin.ledger._refund_steps import refund_table
 from kokin.ledger._rematch import disposition_and_kind, entry_sources
+from kokin.ledger._reversals import root_entry
 from kokin.ledger._schema import AUDIT_LOG, DETAIL_TABLES, DISPOSITIONS, RECORD_FIELDS, TABLES, EntryKind
+from kokin.ledger._write_offs_in_force import with_write_offs, write_off_log
 from kokin.matching import MATCHED_COLUMNS, Index, disposition_texts
 from kokin.model import Bill, DecisionKind, Outcome, Receipt, ReceiptKind
 from kokin.reconcile import Control, Policy, Reconciliation, RefundParts, reconcile, refund_control
@@ -136,7 +138,8 @@ def reconciled(transaction: Transaction, as_of: date | datetime | int | None, po
     batches = (batch for rows in chunks for batch in rows.to_batches())
     index = Index.build(pa.RecordBatchReader.from_batches(columns, batches), check_paid_before=False)
     receipts, decided = _active_receipts(transaction, last), decisions_in_force(transaction, last)
-    return reconcile(index, receipts, policy, decisions=decided)
+    result = reconcile(index, receipts, policy, decisions=decided)
+    return with_write_offs(transaction, result, last)
 
 
 def receipts_by_entry(transaction: Transaction, last: int | None) -> pa.Table:
@@ -482,6 +485,8 @@ class BillHistory:
     """Its balance after each entry that changed it."""
     decisions: pa.Table
     """The decisions about the receipts with postings on it, or that were ever assigned to it."""
+    write_offs: pa.Table
+    """The write-offs of it, and of the other bills of its component: ``active`` is false if they are reversed."""
 
 
 def history(transaction: Transaction, bill_id: str, policy: Policy) -> BillHistory:
@@ -503,17 +508,19 @@ def history(transaction: Transaction, bill_id: str, policy: Policy) -> BillHisto
     )
     postings = log.filter(on_bill)
     decided = decision_log(transaction, np.union1d(assigned, to_numpy(postings.column("receipt_id"), 0)))
-    return BillHistory(
-        versions, postings, _balance_changes(ComponentStates(transaction, components, policy), bill_id), decided
-    )
+    states = ComponentStates(transaction, components, policy)
+    written_off = write_off_log(transaction, pc.unique(states.bills.column("bill_id")).to_pylist())
+    entries = [*to_numpy(pc.unique(written_off.column("entry_id")), 0).tolist()]
+    targets = reversal_targets(transaction) if entries else {}
+    entries += [each for each in targets if root_entry(targets, each) in entries]
+    return BillHistory(versions, postings, _balance_changes(states, bill_id, entries), decided, written_off)
 
 
-def _balance_changes(states: ComponentStates, bill_id: str) -> pa.Table:
-    """Return the balance of a bill after each entry of its component that changed it."""
+def _balance_changes(states: ComponentStates, bill_id: str, others: Sequence[int]) -> pa.Table:
+    """Return the balance of a bill after each entry that changed it: of its component, or one of ``others``."""
     changes: list[dict[str, Any]] = []
-    for entry in sorted_unique(
-        np.concatenate([to_numpy(rows.column("entry_id"), 0) for rows in (states.bills, states.postings)])
-    ).tolist():
+    of_component = [to_numpy(rows.column("entry_id"), 0) for rows in (states.bills, states.postings)]
+    for entry in sorted_unique(np.concatenate([*of_component, np.array(others, np.int64)])).tolist():
         balances = states.reconciled(entry).balances
         for row in balances.filter(pc.equal(balances.column("bill_id"), bill_id)).to_pylist():
             if not changes or {**changes[-1], **row} != changes[-1]:

@@ -31,6 +31,7 @@ FILE_KINDS = (
     EntryKind.UPLOAD_ANSWER,
     EntryKind.OPENING,
     EntryKind.DEBIT_RESULT,
+    EntryKind.WRITE_OFF,
 )
 
 #: Entries that can be reversed.

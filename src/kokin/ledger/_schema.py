@@ -84,6 +84,8 @@ class EntryKind(StrEnum):
     DECISION = "decision"
     #: 還付・充当: steps of refunds and set-offs.
     REFUND = "refund"
+    #: 不納欠損: debts that were written off.
+    WRITE_OFF = "write_off"
     #: 付番: numbers of slips that were allotted to debts.
     ALLOTMENT = "allotment"
     #: 納付書情報: records of slips that were sent to eLTAX.
@@ -492,6 +494,23 @@ refund_steps = _define(
     UniqueConstraint("entry_id", "receipt_id", "part_no"),
 )
 
+#: 不納欠損: what was written off of debts.
+write_offs = _define(
+    "write_offs",
+    *_id(),
+    _entry_id(),
+    Column("bill_id", _TEXT, nullable=False, comment="the bill of the debt"),
+    Column("amount", _INT, nullable=False, comment="yen that were written off"),
+    Column("written_off_on", _DATE, nullable=False, comment="the day of the decision"),
+    Column("article", _TEXT, nullable=False, comment="the article of law"),
+    Column("reason", _TEXT, nullable=False),
+    Column("approver", _TEXT, comment="who approved it, another person than the actor"),
+    *_hash(),
+    _between("amount", 1),
+    CheckConstraint("bill_id <> '' AND article <> '' AND reason <> ''"),
+    UniqueConstraint("entry_id", "bill_id"),
+)
+
 #: 締め: the periods that were closed.
 closings = _define(
     "closings",
@@ -612,6 +631,7 @@ DETAIL_TABLES = (
     "debit_records",
     "debit_results",
     "acknowledgements",
+    "write_offs",
 )
 
 #: Kinds of match keys: the tables of the rows that they lead to, and their numbers.
@@ -641,6 +661,7 @@ Index("refund_steps_receipt_id", refund_steps.c.receipt_id, refund_steps.c.part_
 Index("decisions_exception_id", decisions.c.exception_id, decisions.c.id)
 Index("debit_records_bill_id", debit_records.c.bill_id, debit_records.c.id)
 Index("debit_results_debit_record_id", debit_results.c.debit_record_id, debit_results.c.id)
+Index("write_offs_bill_id", write_offs.c.bill_id, write_offs.c.id)
 Index("upload_answers_upload_record_id", upload_answers.c.upload_record_id, upload_answers.c.id)
 
 

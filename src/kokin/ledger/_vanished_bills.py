@@ -14,6 +14,7 @@ from kokin.ledger._database import BATCH_ROWS
 from kokin.ledger._decisions_in_force import decisions_in_force
 from kokin.ledger._journal import EntryWriter
 from kokin.ledger._rematch import match_receipts
+from kokin.ledger._write_offs_in_force import with_write_offs
 from kokin.model import Bill, BillStatus
 from kokin.reconcile import Policy
 
@@ -75,7 +76,9 @@ class Register:
         receipts = add_last_posting(writer, components.receipts)
         receipts = filter_rows(receipts, to_numpy(receipts.column("reverses_id"), -1) < 0)
         decisions = decisions_in_force(writer, receipts=to_numpy(components.receipts.column("id"), 0))
-        balances = match_receipts(components.bills, receipts, policy, decisions).balances
+        result = match_receipts(components.bills, receipts, policy, decisions)
+        names = components.bills.column("bill_id").to_pylist()
+        balances = with_write_offs(writer, result, bill_ids=names).balances
         row = pc.index_in(bills.column("bill_id"), value_set=combine(balances.column("bill_id")))
         bills = decode_columns(bills, Bill).append_column("residual", balances.column("residual").take(row))
         return bills.filter(pc.greater(bills.column("residual"), 0)).select(VANISHED_SCHEMA.names).cast(VANISHED_SCHEMA)

@@ -123,3 +123,5 @@ class Finding(StrEnum):
     FILE_OVERLAPS = "FILE_OVERLAPS"
     #: 還付超過: more was refunded or set off than is paid in excess now, because of later data.
     REFUND_EXCEEDS_EXCESS = "REFUND_EXCEEDS_EXCESS"
+    #: 不納欠損超過: more was written off than is open now, because of later data: a payment, a corrected bill.
+    WRITE_OFF_EXCEEDS_BALANCE = "WRITE_OFF_EXCEEDS_BALANCE"

@@ -29,7 +29,6 @@ The accounts add law, policy and the bank:
 from kokin.reconcile._accounts import Accounts, AccountsSummary, build_accounts
 from kokin.reconcile._aging import AGING_BUCKETS, AgingKind
 from kokin.reconcile._bank import AgentReport, BankDeposit, bank_deposits
-from kokin.reconcile._bill_columns import WriteOff
 from kokin.reconcile._controls import Control
 from kokin.reconcile._figures import CLOSING_COLUMNS, FIGURE_COLUMNS, FIGURE_KEYS, FIGURE_SUMS, LATE_COLUMNS
 from kokin.reconcile._matches import overlaps
@@ -38,6 +37,7 @@ from kokin.reconcile._reconciliation import OutcomeTotal, PayeeTotals, Reconcili
 from kokin.reconcile._refunds import MANDATORY_ARTICLE, RefundParts, refund_control
 from kokin.reconcile._setoff import OverpaymentKind
 from kokin.reconcile._tables import BalanceStatus
+from kokin.reconcile._write_offs import WriteOff
 
 __all__ = [
     "AGING_BUCKETS",

@@ -12,8 +12,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin._arrow.convert import Int32Array, Int64Array, as_table, empty_table
-from kokin._arrow.threads import sorted_union
+from kokin._arrow.convert import (
+    Int32Array,
+    Int64Array,
+    as_table,
+    combine,
+    empty_table,
+    from_numpy,
+    to_numpy,
+)
+from kokin._arrow.threads import sorted_union, sorted_unique
 from kokin._arrow.validate import validate_table
 from kokin.catalog import CATALOG, Catalog
 from kokin.issues import InvalidInputError, Issue
@@ -23,7 +31,7 @@ from kokin.reconcile import _findings as findings
 from kokin.reconcile._aging import aging_receipts, aging_table
 from kokin.reconcile._arrears import arrears_table
 from kokin.reconcile._bank import AgentReport, BankDeposit
-from kokin.reconcile._bill_columns import ACCOUNT_COLUMNS, BillColumns, WriteOff, written_off_yen
+from kokin.reconcile._bill_columns import ACCOUNT_COLUMNS, BillColumns
 from kokin.reconcile._columns import Days
 from kokin.reconcile._controls import (
     Control,
@@ -63,6 +71,7 @@ from kokin.reconcile._totals import (
     total_entries,
     total_table,
 )
+from kokin.reconcile._write_offs import WriteOff, WrittenOff, last_payments, require_open, write_off_balances
 from kokin.rules import RATES, RateTable
 
 if TYPE_CHECKING:
@@ -111,19 +120,16 @@ class Accounts:
         deposits: pa.Table | None,
         agent_reports: pa.Table | None,
         files: Mapping[str, Totals] | None,
-        write_offs: pa.Table | None,
+        written_off: WrittenOff,
         as_of: date | None,
         rates: RateTable,
         refunds: RefundParts,
     ) -> None:
         self._refunds = refunds
         self._run, self._bills, self._policy, self._rates = run, bills, run.policy, rates
-        self._written_off: Int64Array = np.zeros_like(run.balance)
+        self._written_off, self._beyond_balance = written_off
         #: int64 (m,): yen still open on each obligation.
-        self._unpaid = run.balance
-        if write_offs is not None:
-            self._written_off = written_off_yen(write_offs, bills, run.balance)
-            self._unpaid = run.balance - self._written_off
+        self._unpaid = run.balance - self._written_off
         self._deposits, self._agent_reports, self._files = deposits, agent_reports, files
         self._day = np.datetime64(as_of or self._last_day(), "D")
 
@@ -158,7 +164,7 @@ class Accounts:
         )
         tables = [self._run.findings, period, levy_year, tax_year, self._wrong_instalment_findings(), *others[:-1]]
         overpaid = self._overpaid_or_wrong
-        tables += exceeding_findings(overpaid.parts, overpaid.rows)
+        tables += [*exceeding_findings(overpaid.parts, overpaid.rows), *self._write_off_findings()]
         if self._files is not None:
             tables.append(findings.total_mismatches(self._file_totals))
         if self._agent_reports is not None:
@@ -190,6 +196,35 @@ class Accounts:
         slips = self._due_debts.slip[debt], rows.slip[row]
         expected, found = (self._bills.periods(each) for each in slips)
         return findings.receipt_findings(Finding.WRONG_TERM, rows, row, "period", expected, found)
+
+    def _write_off_findings(self) -> list[pa.Table]:
+        """Return WRITE_OFF_EXCEEDS_BALANCE on the last payments of each debt, as far as they explain it.
+
+        Where no payment explains it, as after the correction of a bill, the finding is on the bill.
+        """
+        beyond = self._beyond_balance
+        if not len(beyond):
+            return []
+        debts, written_off, balance = (to_numpy(beyond.column(at), 0) for at in (1, 2, 3))
+
+        def find(rows: OutcomeRows) -> tuple[Int64Array, Int32Array, Int64Array]:
+            found = self._divided(rows).by_part
+            at = np.flatnonzero(np.isin(found.obligation, debts[debts >= 0]))
+            return rows.start + found.payment[at], found.obligation[at], found.yen[at]
+
+        payment, debt, yen = map(np.concatenate, zip(*self._run.map_rows(find), strict=True))
+        numbers = sorted_unique(payment)
+        rows = self._run.rows(numbers)
+        number, at = last_payments(np.searchsorted(numbers, payment), debt, yen, rows.paid_on, beyond)
+        expected, exceeding = (findings.value_texts(each[at]) for each in (balance, written_off))
+        without = np.setdiff1d(np.arange(len(debts)), at)
+        names = beyond.column("bill_id").take(from_numpy(without, pa.int64()))
+        texts = (findings.value_texts(each[without]) for each in (balance, written_off))
+        finding = Finding.WRITE_OFF_EXCEEDS_BALANCE
+        return [
+            findings.receipt_findings(finding, rows, number, "written_off", expected, exceeding),
+            findings.source_findings(finding, "", "written_off", *texts, len(without), bill_id=combine(names)),
+        ]
 
     @cached_property
     def parts(self) -> pa.Table:
@@ -508,7 +543,8 @@ def build_accounts(
             file. Without them settlement is not checked.
         agent_reports: the statements of agents, with the columns of :class:`AgentReport`.
         files: the totals of the receipt files, by SHA-256: ``{file.digest: file.totals}``.
-        write_offs: the debts that were written off, with the columns of :class:`WriteOff`.
+        write_offs: the debts that were written off, with the columns of :class:`WriteOff`; by default those of
+            :meth:`Reconciliation.with_write_offs`.
         refunds: the parts of overpayments that were decided, with the columns of
             :class:`~kokin.model.RefundPart`; see :meth:`kokin.ledger.Ledger.refunds`.
         as_of: the day of the run, on which debts are due, 速報 are stale and refunds are decided. The default is the
@@ -528,5 +564,9 @@ def build_accounts(
         None if rows is None else validate_table(as_table(rows), record)
         for rows, record in ((deposits, BankDeposit), (agent_reports, AgentReport), (write_offs, WriteOff))
     ]
+    written_off = run.written_off
+    if tables[2] is not None:
+        require_open(tables[2], run.index, run.balance)
+        written_off = write_off_balances(tables[2], run.index, run.balance)
     parts = RefundParts.find(refunds, result)
-    return Accounts(run, bills, tables[0], tables[1], files, tables[2], as_of, rates, parts)
+    return Accounts(run, bills, tables[0], tables[1], files, written_off, as_of, rates, parts)

@@ -1,11 +1,10 @@
-"""The bills of a run as columns: payer, charge, parts, write-offs, and the year in which a payment is booked."""
+"""The bills of a run as columns: payer, charge, parts, and the year in which a payment is booked."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 from functools import cached_property
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,9 +22,8 @@ from kokin._arrow.convert import (
     to_numpy,
 )
 from kokin.catalog import Catalog, Charge, LateChargeBasis
-from kokin.issues import InvalidInputError, Issue, Location
 from kokin.matching import MATCHED_COLUMNS, Index, first_of_groups, group
-from kokin.model import Bill, Date, Record, Text, Yen
+from kokin.model import Bill
 from kokin.reconcile._columns import Categorical, Days, categorize, category_texts, day_column, int_column, text_column
 from kokin.rules import YearClass, columns
 
@@ -215,50 +213,6 @@ class BillColumns:
         pairs = lists.flatten()
         offsets = np.concatenate([[0], np.cumsum(counts)])
         return BillParts(offsets, categorize(pairs.field("key")), to_numpy(pairs.field("value"), 0))
-
-
-class WriteOff(Record):
-    """Yen of one bill that the authority has written off (不納欠損). The bill stays, and is no longer collected."""
-
-    bill_id: Annotated[str, Text(64, min=1)]
-    """The bill; of a slip that covers several obligations, the first of them is meant."""
-    amount: Annotated[int, Yen(1)]
-    """Yen, at most the balance after the run."""
-    decided_on: Annotated[date, Date()] | None = None
-    """The day of the decision."""
-    reason: Annotated[str, Text(200)] | None = None
-    """Why (消滅時効, 執行停止), without personal data."""
-
-
-def written_off_yen(write_offs: pa.Table, bills: BillColumns, balance: Int64Array) -> Int64Array:
-    """Return the yen written off on each obligation, int64 (m,), by rows of :class:`WriteOff`.
-
-    ``balance``, int64 (m,), are the yen open on each after the run.
-
-    Raises:
-        InvalidInputError: a bill is not in the run, or more is written off than is open on it.
-    """
-    bill_id = combine(write_offs.column("bill_id")).cast(bills.index.bill_id.type)
-    slip = to_numpy(pc.index_in(bill_id, value_set=bills.index.bill_id), -1)
-    amount = to_numpy(write_offs.column("amount"), 0)
-    known = np.flatnonzero(slip >= 0)
-    obligation = bills.obligation_of(slip[known])
-    yen = np.zeros(len(balance), np.int64)
-    np.add.at(yen, obligation, amount[known])
-    #: The largest valid amount of each invalid row, -1 for a valid row.
-    limit = np.full(len(slip), -1, np.int64)
-    limit[known] = np.where((yen > balance)[obligation] | (amount[known] < 1), balance[obligation], -1)
-    issues = []
-    for row in np.flatnonzero((slip < 0) | (limit >= 0)).tolist():
-        if slip[row] >= 0:
-            issue = Issue("AMOUNT_RANGE", field="amount", expected=f"1 to {limit[row]}", found=str(amount[row]))
-        else:
-            found = str(write_offs.column("bill_id")[row])
-            issue = Issue("CODE_UNKNOWN", field="bill_id", expected="a bill of the run", found=found)
-        issues.append(issue.with_location(Location(record=row + 1)))
-    if issues:
-        raise InvalidInputError(issues, "write-offs rejected")
-    return yen
 
 
 def book(dates: FiscalDates, received_on: Days) -> Booking:

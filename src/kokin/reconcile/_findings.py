@@ -45,12 +45,12 @@ def source_findings(
     found: Texts,
     count: int,
     record_no: pa.Array | None = None,
+    bill_id: pa.Array | None = None,
 ) -> pa.Table:
-    """Return ``count`` findings on files, agent reports or days, in ``EXCEPTION_SCHEMA``, without bill and yen."""
+    """Return ``count`` findings on files, agent reports, days or bills, in ``EXCEPTION_SCHEMA``, without yen."""
     texts = {"source": source, "outcome": finding.value, "field": field, "expected": expected, "found": found}
     columns = {name: _text_array(text, count) for name, text in texts.items()}
-    if record_no is not None:
-        columns["record_no"] = record_no
+    columns |= {name: each for name, each in (("record_no", record_no), ("bill_id", bill_id)) if each is not None}
     return pa.table(
         [columns.get(each.name, pa.nulls(count, each.type)) for each in EXCEPTION_SCHEMA], schema=EXCEPTION_SCHEMA
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from html import escape
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ import pyarrow as pa
 from kokin._arrow.convert import BoolArray, Int32Array, Int64Array, as_table
 from kokin._arrow.mapped import release_mapped_memory
 from kokin._arrow.threads import chunk_slices, sorted_unique, thread_map
+from kokin._arrow.validate import validate_table
 from kokin.matching import OUTCOMES, Index
 from kokin.model import ArrowStreamExportable, Finding, Outcome
 from kokin.reconcile._bill_columns import ACCOUNT_COLUMNS
@@ -35,12 +36,14 @@ from kokin.reconcile._policy import Policy
 from kokin.reconcile._tables import (
     IS_EXCEPTION,
     OUTCOME_SCHEMA,
+    Balances,
     OutcomeRows,
     balance_batches,
     balance_table,
     exception_table,
     outcome_order,
 )
+from kokin.reconcile._write_offs import WriteOff, WrittenOff, nothing_written_off, write_off_balances
 
 Result = TypeVar("Result")
 
@@ -143,11 +146,23 @@ class MatchedRun:
     policy: Policy
     bills: pa.Table | None = None
     """The columns of the bills that accounts need; None if only an index is known."""
+    write_offs: WrittenOff | None = None
+    """What is written off; None: nothing."""
 
     @property
     def balance(self) -> Int64Array:
-        """Yen open on each obligation after the run: int64 (m,)."""
+        """Yen that are not paid on each obligation after the run, written off or not: int64 (m,)."""
         return self.matches.balance_after
+
+    @cached_property
+    def written_off(self) -> WrittenOff:
+        """What is written off of :attr:`balance`."""
+        return self.write_offs or nothing_written_off(self.balance)
+
+    @property
+    def balances(self) -> Balances:
+        """The yen of the obligations after the run."""
+        return Balances(self.balance, self.written_off.yen)
 
     @property
     def provisional_slips(self) -> Int32Array:
@@ -334,13 +349,28 @@ class Reconciliation:
     def balances(self) -> pa.Table:
         """A row per slip, by bill_id: ``bill_id, payee_code, amount, paid, residual, status``.
 
-        Yen; ``status`` is a :class:`BalanceStatus`.
+        Yen; ``status`` is a :class:`BalanceStatus`. ``amount - paid - residual`` is written off.
         """
         return self._balance_table()
 
+    def with_write_offs(self, write_offs: ArrowStreamExportable) -> Reconciliation:
+        """Return the same outcomes with balances that write-offs (不納欠損) lower.
+
+        A write-off moves no payment: a receipt that comes later is matched as before. What is written off beyond a
+        balance, because of later data, is the finding WRITE_OFF_EXCEEDS_BALANCE of the accounts.
+
+        Args:
+            write_offs: the write-offs in force, with the columns of :class:`WriteOff`.
+
+        Raises:
+            InvalidInputError: not such a table.
+        """
+        table = validate_table(as_table(write_offs), WriteOff)
+        return Reconciliation(replace(self.run, write_offs=write_off_balances(table, self.run.index, self.run.balance)))
+
     def _balance_table(self, slips: Int32Array | None = None) -> pa.Table:
         run = self.run
-        return balance_table(run.index, run.balance, run.payees, run.provisional_slips, slips)
+        return balance_table(run.index, run.balances, run.payees, run.provisional_slips, slips)
 
     @cached_property
     def changes(self) -> pa.Table:
@@ -354,7 +384,7 @@ class Reconciliation:
 
     def balance_batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows of :attr:`balances` in chunks."""
-        return balance_batches(self.run.index, self.run.balance, self.run.payees, self.run.provisional_slips)
+        return balance_batches(self.run.index, self.run.balances, self.run.payees, self.run.provisional_slips)
 
     @cached_property
     def exceptions(self) -> pa.Table:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -93,6 +93,8 @@ class BalanceStatus(StrEnum):
 
     #: 完納: paid in full.
     SETTLED = "settled"
+    #: 不納欠損: what was not paid is written off; nothing is collected.
+    WRITTEN_OFF = "written_off"
     #: 一部納付: paid in part.
     PARTIAL = "partial"
     #: 仮消込: the rest is reported as paid (速報); do not remind.
@@ -328,52 +330,63 @@ def _constant(column: pa.Array) -> str | None:
     return None if column.null_count or len(values) > 1 else values.pop()
 
 
+class Balances(NamedTuple):
+    """Yen of the ``m`` obligations after a run, int64 (m,) each."""
+
+    #: What is not paid.
+    not_paid: Int64Array
+    #: What is written off of it.
+    written_off: Int64Array
+
+
 def balance_table(
-    index: Index, balance: Int64Array, payees: Payees, provisional: Int32Array, slips: Int32Array | None = None
+    index: Index, balances: Balances, payees: Payees, provisional: Int32Array, slips: Int32Array | None = None
 ) -> pa.Table:
     """Return the balance of the debt of every slip, by ``bill_id``.
 
-    ``amount = paid + residual`` is the debt's: slips of one obligation show the same, a slip that covers several shows
-    their sum. On a cancelled or superseded slip nothing is owed: it shows its own amount, and no payment.
+    ``amount = paid + residual``, and what is written off, is the debt's: slips of one obligation show the same, a slip
+    that covers several shows their sum. On a cancelled or superseded slip nothing is owed: it shows its own amount, and
+    no payment.
 
-    ``balance``, int64 (m,), are the yen open on each obligation, ``payees`` those of the run, ``provisional`` the slips
-    with a 速報 that has no 確報 yet, ``slips`` the slips to show, None for all.
+    ``payees`` are those of the run, ``provisional`` the slips with a 速報 that has no 確報 yet, ``slips`` the slips to
+    show, None for all.
     """
     rows = np.arange(len(index), dtype=np.int32) if slips is None else slips
     is_provisional = mask_of(provisional, len(index))
     batches = thread_map(
-        lambda chunk: _balance_batch(rows[chunk], index, balance, payees, is_provisional), chunk_slices(len(rows))
+        lambda chunk: _balance_batch(rows[chunk], index, balances, payees, is_provisional), chunk_slices(len(rows))
     )
     table = pa.Table.from_batches(batches, BALANCE_SCHEMA)
     return table if index.is_sorted else table.sort_by("bill_id")
 
 
 def balance_batches(
-    index: Index, balance: Int64Array, payees: Payees, provisional: Int32Array
+    index: Index, balances: Balances, payees: Payees, provisional: Int32Array
 ) -> Iterator[pa.RecordBatch]:
     """Yield the rows of :func:`balance_table` for all slips, at least one batch.
 
     If the slips are in order, one chunk at a time is held.
     """
     if not index.is_sorted:
-        yield from balance_table(index, balance, payees, provisional).to_batches(max_chunksize=CHUNK_ROWS)
+        yield from balance_table(index, balances, payees, provisional).to_batches(max_chunksize=CHUNK_ROWS)
         return
     is_provisional = mask_of(provisional, len(index))
     for chunk in chunk_slices(len(index)) or [slice(0, 0)]:
         slips = np.arange(chunk.start, chunk.stop, dtype=np.int32)
-        yield _balance_batch(slips, index, balance, payees, is_provisional)
+        yield _balance_batch(slips, index, balances, payees, is_provisional)
 
 
 def _balance_batch(
-    slips: Int32Array, index: Index, balance: Int64Array, payees: Payees, is_provisional: BoolArray
+    slips: Int32Array, index: Index, balances: Balances, payees: Payees, is_provisional: BoolArray
 ) -> pa.RecordBatch:
     billed = index.obligations.sum_by_slip(index.obligations.billed, slips)
-    residual = index.obligations.sum_by_slip(balance, slips)
+    not_paid, written_off = (index.obligations.sum_by_slip(yen, slips) for yen in balances)
+    paid, residual = billed - not_paid, not_paid - written_off
     status = _STATUSES.index(BalanceStatus.EXPECTED) * np.ones(len(slips), np.uint8)
-    status[billed > residual] = _STATUSES.index(BalanceStatus.PARTIAL)
+    status[paid > 0] = _STATUSES.index(BalanceStatus.PARTIAL)
     status[is_provisional[slips]] = _STATUSES.index(BalanceStatus.PROVISIONAL)
     status[residual == 0] = _STATUSES.index(BalanceStatus.SETTLED)
-    paid = billed - residual
+    status[(residual == 0) & (written_off > 0)] = _STATUSES.index(BalanceStatus.WRITTEN_OFF)
     if index.status is not None:
         bill_status = index.status[slips]
         status[bill_status == CANCELLED] = _STATUSES.index(BalanceStatus.CANCELLED)

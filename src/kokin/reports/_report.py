@@ -167,7 +167,6 @@ class Report:
         catalog: Catalog = CATALOG,
         deposits: ArrowStreamExportable | None = None,
         agent_reports: ArrowStreamExportable | None = None,
-        write_offs: ArrowStreamExportable | None = None,
         minimum_count: int = MINIMUM_COUNT,
         rates: RateTable = RATES,
         intake: IntakeStatus | None = None,
@@ -183,16 +182,14 @@ class Report:
                 the ledger.
             agent_reports: the statements of agents, with the columns of :class:`kokin.reconcile.AgentReport`; by
                 default those of the ledger.
-            write_offs: the debts that the authority has given up (不納欠損), with the columns of
-                :class:`kokin.reconcile.WriteOff`.
             minimum_count: the minimum of receipts in a cell of the open data; see the table ``open_data``.
             rates: the rates of 延滞金 and 還付加算金; :func:`kokin.rules.load_rates` adds those of a year.
             intake: which files should have come, and which have (:meth:`kokin.intake.Intake.check`).
 
         Raises:
             LedgerError: the database failed.
-            InvalidInputError: a table lacks a column, more is written off than is open, the entry is no closing
-                (CLOSING_UNKNOWN), or the figures are not those that it has sealed (CLOSING_DIFFERS).
+            InvalidInputError: a table lacks a column, the entry is no closing (CLOSING_UNKNOWN), or the figures are not
+                those that it has sealed (CLOSING_DIFFERS).
         """
         entries = ledger.entries()
         if closing is not None:
@@ -204,7 +201,7 @@ class Report:
         # The state as of an entry never changes, whatever is posted in the meantime.
         last = entries[-1].id if entries else 0
         files = ledger_files(entries)
-        sources = {"deposits": deposits, "agent_reports": agent_reports, "write_offs": write_offs}
+        sources = {"deposits": deposits, "agent_reports": agent_reports}
         result, accounts = ledger.accounts(last, day=day, catalog=catalog, rates=rates, **sources)
         booked = ledger.booked_totals(accounts.totals, day, last, catalog=catalog)
         # T1, T4, T7 and T8 are those of the journal. The receipts do not contain those that were reversed one by one.

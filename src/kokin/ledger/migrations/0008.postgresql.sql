@@ -152,7 +152,7 @@ COMMENT ON COLUMN closing_figures.is_late IS '1: 過日分, the day of receipt w
 COMMENT ON COLUMN closing_figures.receipts IS 'number of receipts';
 -- Changes for systems next door (連携) and direct debits (口座振替), with the kinds of their entries.
 ALTER TABLE entries DROP CONSTRAINT entries_kind_check;
-ALTER TABLE entries ADD CONSTRAINT entries_kind_check CHECK (kind IN ('created', 'policy', 'bills', 'receipt_file', 'rejected_file', 'bank_deposits', 'agent_reports', 'decision', 'refund', 'allotment', 'upload', 'upload_answer', 'debit_request', 'debit_result', 'acknowledgement', 'closing', 'opening', 'reversal'));
+ALTER TABLE entries ADD CONSTRAINT entries_kind_check CHECK (kind IN ('created', 'policy', 'bills', 'receipt_file', 'rejected_file', 'bank_deposits', 'agent_reports', 'decision', 'refund', 'write_off', 'allotment', 'upload', 'upload_answer', 'debit_request', 'debit_result', 'acknowledgement', 'closing', 'opening', 'reversal'));
 CREATE TABLE debit_records (
     id BIGINT NOT NULL,
     entry_id BIGINT NOT NULL,
@@ -217,3 +217,28 @@ CREATE TABLE acknowledgements (
 );
 COMMENT ON COLUMN acknowledgements.cursor_name IS 'the name that the other system has in the ledger';
 COMMENT ON COLUMN acknowledgements.last_entry_id IS 'the last entry it has processed';
+-- Write-offs (不納欠損).
+CREATE TABLE write_offs (
+    id BIGINT NOT NULL,
+    entry_id BIGINT NOT NULL,
+    bill_id TEXT NOT NULL,
+    amount BIGINT NOT NULL,
+    written_off_on DATE NOT NULL,
+    article TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    approver TEXT,
+    hash BYTEA NOT NULL,
+    PRIMARY KEY (id),
+    CHECK (id > 0),
+    CHECK (length(hash) = 32),
+    CHECK (amount BETWEEN 1 AND 99999999999),
+    CHECK (bill_id <> '' AND article <> '' AND reason <> ''),
+    UNIQUE (entry_id, bill_id),
+    FOREIGN KEY(entry_id) REFERENCES entries (id)
+);
+CREATE INDEX write_offs_bill_id ON write_offs (bill_id, id);
+COMMENT ON COLUMN write_offs.bill_id IS 'the bill of the debt';
+COMMENT ON COLUMN write_offs.amount IS 'yen that were written off';
+COMMENT ON COLUMN write_offs.written_off_on IS 'the day of the decision';
+COMMENT ON COLUMN write_offs.article IS 'the article of law';
+COMMENT ON COLUMN write_offs.approver IS 'who approved it, another person than the actor';

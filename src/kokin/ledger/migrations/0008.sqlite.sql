@@ -196,7 +196,7 @@ PRAGMA writable_schema = ON;
 UPDATE sqlite_master SET sql = replace(
     sql,
     '''created'', ''policy'', ''bills'', ''receipt_file'', ''rejected_file'', ''bank_deposits'', ''agent_reports'', ''decision'', ''refund'', ''allotment'', ''upload'', ''upload_answer'', ''closing'', ''opening'', ''reversal''',
-    '''created'', ''policy'', ''bills'', ''receipt_file'', ''rejected_file'', ''bank_deposits'', ''agent_reports'', ''decision'', ''refund'', ''allotment'', ''upload'', ''upload_answer'', ''debit_request'', ''debit_result'', ''acknowledgement'', ''closing'', ''opening'', ''reversal'''
+    '''created'', ''policy'', ''bills'', ''receipt_file'', ''rejected_file'', ''bank_deposits'', ''agent_reports'', ''decision'', ''refund'', ''write_off'', ''allotment'', ''upload'', ''upload_answer'', ''debit_request'', ''debit_result'', ''acknowledgement'', ''closing'', ''opening'', ''reversal'''
 ) WHERE type = 'table' AND name = 'entries';
 PRAGMA writable_schema = RESET;
 CREATE TABLE debit_records (
@@ -275,3 +275,32 @@ CREATE TABLE acknowledgements (
     FOREIGN KEY(entry_id) REFERENCES entries (id),
     FOREIGN KEY(last_entry_id) REFERENCES entries (id)
 );
+-- Write-offs (不納欠損).
+CREATE TABLE write_offs (
+    id INTEGER NOT NULL,
+    entry_id INTEGER NOT NULL,
+    bill_id TEXT NOT NULL,
+    amount INTEGER NOT NULL,
+    written_off_on TEXT NOT NULL,
+    article TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    approver TEXT,
+    hash BLOB NOT NULL,
+    PRIMARY KEY (id),
+    CHECK (id > 0),
+    CHECK (length(hash) = 32),
+    CHECK (amount BETWEEN 1 AND 99999999999),
+    CHECK (bill_id <> '' AND article <> '' AND reason <> ''),
+    UNIQUE (entry_id, bill_id),
+    CHECK (typeof(id) IN ('integer', 'null')),
+    CHECK (typeof(entry_id) IN ('integer', 'null')),
+    CHECK (typeof(bill_id) IN ('text', 'null')),
+    CHECK (typeof(amount) IN ('integer', 'null')),
+    CHECK (typeof(written_off_on) IN ('text', 'null') AND written_off_on IS date(written_off_on)),
+    CHECK (typeof(article) IN ('text', 'null')),
+    CHECK (typeof(reason) IN ('text', 'null')),
+    CHECK (typeof(approver) IN ('text', 'null')),
+    CHECK (typeof(hash) IN ('blob', 'null')),
+    FOREIGN KEY(entry_id) REFERENCES entries (id)
+);
+CREATE INDEX write_offs_bill_id ON write_offs (bill_id, id);
