@@ -517,7 +517,9 @@ def run_year(plan: Plan, meter: Meter) -> YearResult:
                 result.events += Counter({"refunds": transfers, "set-offs": len(setoffs)})
                 result.setoffs[code] += setoffs
             if month == MARCH:
-                result.write_offs[code] += meter.run("write-offs", write_off, desk(code, last_day(month)))
+                write_offs = meter.run("write-offs", write_off, desk(code, last_day(month)))
+                result.events["write-offs"] += len(write_offs)
+                result.write_offs[code] += write_offs
             if month == DECEMBER:
                 wrong_numbers = plan.wrong_numbers[code]
                 result.events["decisions"] += meter.run("decide", decide, desk(code, last_day(month)), wrong_numbers)
@@ -548,11 +550,11 @@ def check_year(plan: Plan, meter: Meter, result: YearResult, desk: Callable[[str
         months = [closing for closing in closings if closing["period"] == "month"]
         require(len(months) == len(MONTHS), at, "months", len(months))
         require(any(closing["late_received"] for closing in months), at, "no 過日分")
-        # All yen are in one month, or came after its day was closed and are in a fiscal year or open.
-        entries = {closing["entry"] for closing in months}
+        # All yen are in one month, but for those that came after the last month was closed.
         last = closings[-1]["printed"]
-        late = sum(yen for entry, yen in last["late"].items() if entry not in entries)
-        require(sum(closing["received"] for closing in months) + late == last["received"], at, last)
+        late = sum(last["late"].get(entry, 0) for entry in (closings[-1]["entry"], None))
+        sealed = sum(closing["received"] for closing in months)
+        require(late and sealed + late == last["received"], at, sealed, late, last["received"])
         for closing in closings:
             require(closing["account_yen"] == closing["received"], at, closing)
             printed = meter.run("reprint", print_report, at, closing["entry"])
