@@ -23,7 +23,7 @@ from kokin.text import gs1_check_digit
 FISCAL_YEAR = 2026
 #: The first days of the months whose days are closed; the last one is that of 出納閉鎖.
 MONTHS = tuple(date(2026 + (3 + number) // 12, (3 + number) % 12 + 1, 1) for number in range(14))
-MAY, SEPTEMBER, OCTOBER, NOVEMBER, DECEMBER, JANUARY, FEBRUARY, MARCH = 1, 5, 6, 7, 8, 9, 10, 11
+MAY, AUGUST, SEPTEMBER, OCTOBER, NOVEMBER, DECEMBER, JANUARY, FEBRUARY, MARCH = 1, 4, 5, 6, 7, 8, 9, 10, 11
 LAST, AFTER = len(MONTHS) - 1, len(MONTHS)
 #: The month in which the late file of a month arrives. That of the last month arrives before the year is closed.
 LATE_FILES = {MAY: 3, MARCH: 12, LAST: AFTER}

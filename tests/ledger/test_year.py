@@ -44,7 +44,7 @@ def test_all_ties_of_a_year_hold(year, quick_folder, database, request):
     # The checks of the year find another yen.
     code = CODES[0]
     desk = year.Desk(plan.folder, code, datetime(2027, 6, 20, tzinfo=JAPAN))
-    reductions = [*result.setoffs[code], *result.write_offs[code]]
+    reductions = result.reductions[code]
     year.check_balances(desk, plan.suspense[code], reductions)
     with pytest.raises(year.YearError, match="suspense"):
         year.check_balances(desk, plan.suspense[code] + 1, reductions)
