@@ -147,6 +147,7 @@ CHARGES = (
 SHARES = {
     "unpaid": 0.04,
     "late": 0.1,
+    "late file": 0.1,
     "double": 0.01,
     "excess": 0.005,
     "partial": 0.01,
@@ -371,7 +372,7 @@ class AuthorityYear:
     def _pay_with_correction(self, slip: Slip, month: int) -> None:
         """Add a payment with a wrong amount, and its correction (訂正) in the second file of the month."""
         if self._has_room(2):
-            about = {"paid_on": self._day(month, "1"), "paid_time": self._time()}
+            about: dict[str, Any] = {"paid_on": self._day(month, "1"), "paid_time": self._time()}
             self._add_el(slip, month, "1", slip.amount + 9_000, is_counted=False, **about)
             self._add_el(
                 slip, month, "2", slip.amount, kind="correction", transferred_on=settled_on(month, "1"), **about
@@ -427,8 +428,9 @@ class AuthorityYear:
 
     def _part(self, month: int) -> str:
         """Return the file of a payment: the first or second of its month, or one that arrives months later."""
-        chance = self._draw.random()
-        return "late" if month in LATE_FILES and chance < 0.1 else "1" if chance < 0.55 else "2"
+        if month in LATE_FILES and self._occurs("late file"):
+            return "late"
+        return "1" if self._draw.random() < 0.5 else "2"
 
     def _day(self, month: int, part: str) -> date:
         """Return a day of payment of a file."""
