@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kokin import elqr, receipts
+from kokin.text import JAPAN
 
 Kokin = Callable[..., Any]
 
@@ -329,18 +330,37 @@ def test_a_slip_is_made_and_read_back(kokin: Kokin, folder: Path) -> None:
         assert elqr.parse(found.text).el_number in read.stdout
 
 
-def test_demo_accounts_for_every_yen(kokin: Kokin, tmp_path: Path) -> None:
-    result = kokin("demo", "--bills", 3000, "--seed", 7, "--out", "city", cwd=tmp_path)
+@pytest.mark.parametrize("last_day", ["2026-11-28", "2027-03-01"])
+def test_demo_accounts_for_every_yen(kokin: Kokin, tmp_path: Path, last_day: str) -> None:
+    arguments = ("demo", "--bills", 3000, "--seed", 7, "--last-day", last_day)
+    result = kokin(*arguments, "--out", "city", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "every yen in exactly one" in result.stdout
     outcomes = rows(tmp_path / "city" / "result" / "outcomes.csv")
     assert {row["outcome"] for row in outcomes} >= {
         *("MATCHED", "UNDERPAID", "OVERPAID", "DUPLICATE_PAYMENT", "NO_BILL", "PROVISIONAL", "SUPERSEDED"),
-        *("CANCELLED", "CANCEL", "DUPLICATE_RECORD"),
+        *("CANCELLED", "CANCEL", "DUPLICATE_RECORD", "REVERSAL", "REVERSED"),
     }
     summary = json.loads((tmp_path / "city" / "result" / "summary.json").read_text(encoding="utf-8"))
     assert sum(file["accepted"] for file in summary["files"]) == len(outcomes)
     assert sum(file["rejected"] for file in summary["files"]) == 1
-    assert sum(int(row["amount"]) for row in outcomes) == summary["controls"]["T4"]["right"]
-    again = kokin("demo", "--bills", 3000, "--seed", 7, "--out", "city2", cwd=tmp_path)
+    received = sum(int(row["amount"]) * (-1 if row["outcome"] == "REVERSAL" else 1) for row in outcomes)
+    assert received == summary["controls"]["T4"]["right"]
+    assert all(control["holds"] is True for control in summary["controls"].values())
+    # Deposits of the bank, reports of agents, and a file that has not come.
+    assert summary["controls"]["T2"]["left"] > 0
+    assert summary["controls"]["T3"]["left"] > summary["controls"]["T2"]["left"]
+    assert [file["source"] for file in summary["intake"]["files"] if file["state"] == "missing"] == ["debit"]
+    for pattern, layout in (("eltax*.csv", "kokin-csv"), ("stores*.csv", "dsk-csv")):
+        for path in (tmp_path / "city").glob(pattern):
+            table = receipts.read(path, layout, on_error="skip").table
+            assert max(table["paid_on"].to_pylist()) <= date.fromisoformat(last_day)
+    again = kokin(*arguments, "--out", "city2", cwd=tmp_path)
     assert again.stdout.replace("city2", "city") == result.stdout
+
+
+def test_demo_ends_today(kokin: Kokin, tmp_path: Path) -> None:
+    assert kokin("demo", "--bills", 300, cwd=tmp_path).returncode == 0
+    today = datetime.now(JAPAN).date()
+    summary = json.loads((tmp_path / "kokin-demo" / "result" / "summary.json").read_text(encoding="utf-8"))
+    assert date.fromisoformat(summary["as_of"]) in (today, today - timedelta(days=1))  # it may run at midnight

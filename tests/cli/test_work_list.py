@@ -186,3 +186,25 @@ def test_reconcile_records_a_rejected_file_in_the_ledger(town):
     issues = json.loads(kokin("list", "issues", "--format", "json").stdout)
     assert "cut.csv" in {row["file"] for row in issues}
     assert not (folder / "out").exists()
+
+
+def test_rates_of_a_later_year_are_read_from_a_file(tmp_path):
+    bill = "F1,99999,901,1,123456,5000000,2026-06-30,fixed-asset-tax,fixed-asset-tax,P1\n"
+    heading = "bill_id,payee_code,item_code,case_key,confirmation,amount,due_on,system,charge,payer_key\n"
+    (tmp_path / "bills.csv").write_text(heading + bill, encoding="utf-8")
+    paid = "".join(f"99999,901,1,123456,5000000,2026-06-{day},,\n" for day in (20, 25))
+    (tmp_path / "paid.csv").write_text(HEADER + paid, encoding="utf-8")
+    (tmp_path / "rates.toml").write_text("[[rates]]\nyears = [2027, 2027]\naverage = 1.0\n", encoding="utf-8")
+
+    def kokin(*args, **more):
+        return run("ledger", *args, cwd=tmp_path, kokin_ledger="city.db", **more)
+
+    kokin("create")
+    kokin("add-bills", "bills.csv")
+    kokin("post", "paid.csv", "-l", "kokin-csv")
+    listing = ("refund", "list", "--day", "2027-02-01", "--format", "json")
+    assert "RATE_MISSING" in kokin(*listing).stderr
+    (proposal,) = json.loads(kokin(*listing, "--rates", "rates.toml").stdout)
+    assert proposal["amount"] == 5_000_000
+    assert proposal["interest"] > 0
+    assert json.loads(kokin(*listing, kokin_rates="rates.toml").stdout) == [proposal]

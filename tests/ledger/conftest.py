@@ -222,9 +222,7 @@ def fill(ledger, bills, receipts):
     ledger.add_bills(bills({"customer_number": "C4"}, B4=4_000), actor="clerk")
     add_debits(ledger)
     written_off = {"bill_id": "B4", "amount": 1_000, "article": "地方税法18①", "reason": "消滅時効"}
-    ledger.write_off(
-        pa.Table.from_pylist([written_off]), actor="clerk", written_off_on=date(2026, 7, 2)
-    )
+    ledger.write_off(pa.Table.from_pylist([written_off]), actor="clerk", written_off_on=date(2026, 7, 2))
 
 
 def add_debits(ledger):

@@ -19,11 +19,13 @@ from kokin.cli._options import (
     LockTimeout,
     OutputFolder,
     OutputFormat,
+    RatesFile,
     ReceiptFiles,
     ReferenceDate,
     day_or_today,
     layouts_for,
     option,
+    rate_table,
 )
 from kokin.issues import printable
 from kokin.text import file_name
@@ -185,7 +187,7 @@ def _print_overview(rows: list[AuthorityStatus]) -> None:
 
 
 @with_exit_code
-def report_all(authorities: AuthoritiesFile, out: OutputFolder, day: IntakeDay = None) -> Exit:
+def report_all(authorities: AuthoritiesFile, out: OutputFolder, day: IntakeDay = None, rates: RatesFile = None) -> Exit:
     """Write the reports of each authority into a folder of its own, and a page of all: overview.html.
 
     The reports of an authority are in OUT/CODE, as `report` writes them with its catalog. Those of an authority that
@@ -197,13 +199,16 @@ def report_all(authorities: AuthoritiesFile, out: OutputFolder, day: IntakeDay =
     from kokin.ledger import Ledger
     from kokin.reports import Report, write_overview
 
-    loaded, checked_day = Authorities.load(authorities), day_or_today(day)
+    loaded, checked_day, table = Authorities.load(authorities), day_or_today(day), rate_table(rates)
     code, pages = Exit.CLEAN, dict[str, str]()
     for authority in loaded.codes:
         try:
             with Ledger.open(loaded.ledger_of(authority)) as ledger, _output.progress(authority):
                 report = Report.from_ledger(
-                    ledger, as_of=checked_day if day else None, catalog=loaded.catalog(authority)
+                    ledger,
+                    as_of=checked_day if day else None,
+                    catalog=loaded.catalog(authority),
+                    rates=table,
                 )
                 report.write(out / authority, formats=["csv", "html"], language=language())
         except InvalidInputError as error:  # a character that the encoding lacks, or another policy

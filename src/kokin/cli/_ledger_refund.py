@@ -20,6 +20,7 @@ from kokin.cli._options import (
     LedgerAddress,
     LockTimeout,
     OutputFormat,
+    RatesFile,
     Reason,
     actor_or_login,
     argument,
@@ -27,6 +28,7 @@ from kokin.cli._options import (
     day_or_today,
     open_ledger,
     option,
+    rate_table,
     time_in_japan,
 )
 from kokin.cli._upload import header_values
@@ -70,6 +72,7 @@ def list_proposals(
     decided_on: DecisionDay = None,
     every: Annotated[bool, option("Also those that are decided, ordered, paid or set off.", "--all")] = False,
     catalog: CatalogFile = None,
+    rates: RatesFile = None,
     out: Annotated[
         Path | None, option("Write the proposals to this CSV, for `decide`.", "--out", metavar="FILE")
     ] = None,
@@ -86,7 +89,10 @@ def list_proposals(
 
     with open_ledger(ledger) as opened:
         table = opened.refund_proposals(
-            as_of and day_or_today(as_of), decided_on=decided_on and decided_on.date(), catalog=_catalog(catalog)
+            as_of and day_or_today(as_of),
+            decided_on=decided_on and decided_on.date(),
+            catalog=_catalog(catalog),
+            rates=rate_table(rates),
         )
     if not every:
         table = table.filter(pc.equal(table.column("state"), RefundState.OPEN.value))
@@ -127,6 +133,7 @@ def decide(
     ledger: LedgerAddress = "",
     decided_on: DecisionDay = None,
     catalog: CatalogFile = None,
+    rates: RatesFile = None,
     actor: Actor = "",
     reason: Reason = "",
     at: EffectiveAt = None,
@@ -147,6 +154,7 @@ def decide(
             actor=actor_or_login(actor),
             decided_on=decided_on and decided_on.date(),
             catalog=_catalog(catalog),
+            rates=rate_table(rates),
             source=file_name(file),
             reason=reason,
             at=time_in_japan(at),

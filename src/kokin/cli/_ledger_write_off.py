@@ -91,7 +91,7 @@ def list_due(
     _output.table(headings(*_COLUMNS, "needs_invocation"), [list(_shown(row).values()) for row in rows])
     _output.line()
     totals = {"count": len(rows), "yen": sum(row["balance"] for row in rows)}
-    _output.line(message("{count:,} debts, {yen:,} yen open", **totals))
+    _output.line(message("open: {yen:,} yen; debts: {count:,}", **totals))
     if out:
         _output.line(message("written to {out}", out=out))
     return Exit.CLEAN
@@ -150,10 +150,10 @@ def post(
     if not result.inserted:
         _output.line(message("this file is added already, by entry {entry}", entry=result.entry.id))
     elif dry_run:
-        _output.line(message("{count:,} debts, {yen:,} yen to write off", **totals))
+        _output.line(message("to write off: {yen:,} yen; debts: {count:,}", **totals))
         _output.line(message("dry run: nothing was written"))
     else:
-        text = message("written off by entry {entry}: {count:,} debts, {yen:,} yen", entry=result.entry.id, **totals)
+        text = message("written off by entry {entry}: {yen:,} yen; debts: {count:,}", entry=result.entry.id, **totals)
         _output.line(text)
     return Exit.CLEAN
 

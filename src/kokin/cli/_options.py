@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from kokin.ledger import Ledger
     from kokin.model import Record
     from kokin.reconcile import Policy
+    from kokin.rules import RateTable
 
 
 # A URL with a password: the part before the password, the password, and the part from the last @.
@@ -81,6 +82,10 @@ ExpectedPolicyFile = Annotated[
     option("Reject the run unless this policy, a TOML file, is the ledger's on the day of the report.", "--policy"),
 ]
 CatalogFile = Annotated[Path | None, option("The charges of the authority: a TOML file.", "--catalog")]
+RatesFile = Annotated[
+    Path | None,
+    option("Rates of years that this version does not know: a TOML file.", "--rates", envvar="KOKIN_RATES"),
+]
 DepositsFile = Annotated[Path | None, option("The bank's file of deposits, for control T3.", "--deposits")]
 DepositsLayout = Annotated[str, option("Layout of the bank's file of deposits.", show_default=True)]
 AgentReportsFile = Annotated[
@@ -121,6 +126,18 @@ LockTimeout = Annotated[
     float | None,
     option("Seconds to wait for another writer of the ledger; 600 by default.", "--lock-timeout", min=0),
 ]
+
+
+def rate_table(path: Path | None) -> RateTable:
+    """Return the rates of 延滞金 and 還付加算金 with those of the file.
+
+    Raises:
+        InvalidInputError: the file is invalid.
+        OSError: the file cannot be read.
+    """
+    from kokin.rules import RATES, load_rates
+
+    return load_rates(path) if path else RATES
 
 
 def day_or_today(value: datetime | None) -> date:

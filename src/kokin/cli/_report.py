@@ -19,9 +19,11 @@ from kokin.cli._options import (
     ExpectedPolicyFile,
     LedgerAddress,
     OutputFolder,
+    RatesFile,
     day_or_today,
     open_ledger,
     option,
+    rate_table,
     time_in_japan,
 )
 from kokin.text import JAPAN
@@ -73,6 +75,7 @@ def report(
     ] = Headings.NAMES,
     geta: Annotated[bool, option("Write 〓 for a character that cp932 lacks, instead of stopping.", "--geta")] = False,
     catalog: CatalogFile = None,
+    rates: RatesFile = None,
     policy: ExpectedPolicyFile = None,
     intake: Annotated[
         Path | None,
@@ -118,7 +121,14 @@ def report(
         if expected_policy:
             opened.require_policy(expected_policy, closing or day)
         status = expected_files.check(opened, **_intake_day(intake_day, day, now)) if expected_files else None
-        result = Report.from_ledger(opened, as_of=day, closing=closing, catalog=charges, intake=status)
+        result = Report.from_ledger(
+            opened,
+            as_of=day,
+            closing=closing,
+            catalog=charges,
+            rates=rate_table(rates),
+            intake=status,
+        )
         replaced = result.write(
             out,
             formats=[each.value for each in formats or (ReportFormat.CSV, ReportFormat.HTML)],

@@ -7,5 +7,6 @@
 """
 
 from kokin.demo._city import CityFiles, write_city
+from kokin.demo._ledger import post_city
 
-__all__ = ["CityFiles", "write_city"]
+__all__ = ["CityFiles", "post_city", "write_city"]
