@@ -16,9 +16,9 @@ and is closed on the third of the next month. ``year_files.py`` invents the file
   after another month;
 - bills that are reduced after they were paid; refunds that are decided, ordered, paid and returned, and set-offs.
 
-After each closing the report is printed, its controls T1 to T8 must hold, the account file is written, and a consumer
-gets the changes of its bills; another consumer gets them each quarter. At the end all reports are printed again and
-must be equal to the byte, the changes of both consumers must add up to the balances, and the balances must be those
+After each closing the report is printed, its controls T1 to T8 must hold, the account file is written (A1, A2), and a
+consumer gets the changes of its bills; another consumer gets them each quarter. The closing of a fiscal year has a
+settlement statement (決算表, S1 and S2). At the end all reports are printed again and must be equal to the byte, the changes of both consumers must add up to the balances, and the balances must be those
 that ``year_files.py`` has computed from the payments that it has invented.
 
 A new process begins with every step, for all authorities, unless there is ``--one-process``. The table has the seconds
@@ -296,6 +296,15 @@ def close(desk: Desk, period: str, day: date) -> dict[str, Any]:
     return {"entry": entry.id, **entry.totals}
 
 
+def settle(desk: Desk, period: str, year: int) -> dict[str, Any]:
+    """Return the settlement statement (決算表) of a fiscal year, whose controls S1 and S2 must hold."""
+    with desk.ledger() as ledger:
+        found = ledger.settlement(year, period=period)
+    require(len(found.table), desk, period, year, "no rows")
+    require(all(control.holds is True for control in found.controls.values()), desk, period, year, found.controls)
+    return found.as_dict()
+
+
 def print_report(desk: Desk, closing: int | None = None) -> dict[str, Any]:
     """Print a report as CSV and page; return the SHA-256 of each file, the yen received, and 過日分.
 
@@ -524,7 +533,7 @@ class YearRun:
             self.meter.run("create", create, at)
 
     def close_all(self, period: str, closed: date, day: date) -> None:
-        """Close a period, print the reports, and write the account files."""
+        """Close a period, print the reports, and write the account files and settlement statements."""
         desks = self.desks(day)
         closings = [self.meter.run("close", close, at, period, closed) for at in desks]
         for at, totals in zip(desks, closings, strict=True):
@@ -532,6 +541,9 @@ class YearRun:
             self.result.closings[at.code].append(totals)
         for at, totals in zip(desks, closings, strict=True):
             totals["account_yen"] = self.meter.run("account file", write_account_file, at, totals["entry"])
+        for at, totals in zip(desks, closings, strict=True):
+            if period != "month":
+                totals["settlement"] = self.meter.run("settlement", settle, at, period, closed.year)
 
     def hand_over(self, cursor: str, day: date) -> None:
         """Hand the changes to a consumer."""
@@ -616,6 +628,10 @@ class YearRun:
             require(closing["account_yen"] == closing["received"], at, closing)
             printed = self.meter.run("reprint", print_report, at, closing["entry"])
             require(printed == closing["printed"], at, closing["entry"], "differs")
+            if closing["period"] != "month":
+                year = int(closing["first_day"][:4])
+                settlement = self.meter.run("settlement", settle, at, closing["period"], year)
+                require(settlement == closing["settlement"], at, year, "settlement differs")
         self.meter.run("verify", verify, at)
 
 
