@@ -18,8 +18,9 @@ and is closed on the third of the next month. ``year_files.py`` invents the file
 
 After each closing the report is printed, its controls T1 to T8 must hold, the account file is written (A1, A2), and a
 consumer gets the changes of its bills; another consumer gets them each quarter. The closing of a fiscal year has a
-settlement statement (決算表, S1 and S2). At the end all reports are printed again and must be equal to the byte, the changes of both consumers must add up to the balances, and the balances must be those
-that ``year_files.py`` has computed from the payments that it has invented.
+settlement statement (決算表, S1 and S2). At the end all reports are printed again and must be equal to the byte, the
+changes of both consumers must add up to the balances, and the balances must be those that ``year_files.py`` has
+computed from the payments that it has invented.
 
 A new process begins with every step, for all authorities, unless there is ``--one-process``. The table has the seconds
 and CPU time without imports, and the highest peak memory of the runs of a step. The same seed gives the same files.
