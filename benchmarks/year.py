@@ -14,7 +14,8 @@ and is closed on the third of the next month. ``year_files.py`` invents the file
   whole and in part;
 - a file that is reversed and restored before its month is closed, and one that is reversed a month later and restored
   after another month;
-- bills that are reduced after they were paid; refunds that are decided, ordered, paid and returned, and set-offs.
+- bills that are reduced after they were paid; refunds that are decided, ordered, paid and returned; set-offs (充当),
+  and write-offs (不納欠損) of debts whose limitation has ended.
 
 After each closing the report is printed, its controls T1 to T8 must hold, the account file is written (A1, A2), and a
 consumer gets the changes of its bills; another consumer gets them each quarter. The closing of a fiscal year has a
@@ -473,6 +474,8 @@ class YearResult:
     """The totals of each closing, with ``entry``, ``printed`` and ``account_yen``."""
     reductions: dict[str, list[tuple[str, int]]] = field(default_factory=lambda: defaultdict(list))
     """The bill and yen of each set-off and write-off."""
+    written_off: dict[str, int] = field(default_factory=dict)
+    """The yen that were written off."""
     events: Counter[str] = field(default_factory=Counter)
     """How many receipts, refunds, decisions and changes there were."""
 
@@ -611,6 +614,7 @@ class YearRun:
                 write_offs = self.meter.run("write-offs", write_off, at)
                 result.events["write-offs"] += len(write_offs)
                 result.reductions[at.code] += write_offs
+                result.written_off[at.code] = sum(yen for _, yen in write_offs)
 
     def check(self, at: Desk) -> None:
         """Check the ties of the whole year of an authority, and print every report again."""
@@ -633,6 +637,8 @@ class YearRun:
                 year = int(closing["first_day"][:4])
                 settlement = self.meter.run("settlement", settle, at, closing["period"], year)
                 require(settlement == closing["settlement"], at, year, "settlement differs")
+        written_off = sum(row["written_off"] for row in closings[-1]["settlement"]["rows"])
+        require(written_off == self.result.written_off[at.code], at, "written off", written_off)
         self.meter.run("verify", verify, at)
 
 
