@@ -75,6 +75,8 @@ def test_every_cause_is_named(town, bills, receipts):
     town.decide_refunds(pa.Table.from_pylist([refund]), actor="clerk", decided_on=date(2026, 6, 10))
     assert rows_of(town)[-1] == (12, "set_off", "B6", 100, "settled")
     town.add_bills(bills({**more, "due_on": date(2026, 5, 1)}, B5=200), actor="clerk")
+    written_off = {"bill_id": "B2", "amount": 1, "article": "地方税法18①", "reason": "消滅時効"}
+    town.write_off(pa.Table.from_pylist([written_off]), actor="clerk", written_off_on=date(2026, 6, 10))
     assert {row[1] for row in rows_of(town)} | {"rematch"} == {cause.value for cause in ChangeCause}
     added_changes(town)
 

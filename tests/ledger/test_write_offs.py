@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from kokin.issues import InvalidInputError
 from kokin.ledger import LIMITATION_COLUMNS, EntryKind, Ledger
 from kokin.reconcile import Policy
+from kokin.reports import Report
 from tests.support import added_changes, examples
 
 DAY = date(2026, 6, 1)
@@ -264,6 +265,18 @@ def test_changes_history_and_lists_have_the_write_offs(town, bills, receipts):
     ]
     vanished = town.add_bills(bills(B1=1_000), actor="clerk", whole=True).vanished
     assert vanished.column("bill_id").to_pylist() == ["B3"]
+
+
+def test_a_past_report_is_printed_again_without_later_write_offs(town):
+    closing = town.close_period("day", date(2026, 5, 31), actor="chief").entry.id
+    printed = Report.from_ledger(town, closing=closing)
+    write_off(town, row("B1", 1_000))
+    now, again = Report.from_ledger(town), Report.from_ledger(town, closing=closing)
+    for name in ("receivables", "balances", "arrears", "audit"):
+        assert again.tables[name].equals(printed.tables[name])
+        assert not now.tables[name].equals(printed.tables[name])
+    assert now.tables["receivables"].column("written_off").to_pylist() == [1_000]
+    assert {name for name, control in now.summary["controls"].items() if control["holds"] is False} == set()
 
 
 @settings(max_examples=examples(30))

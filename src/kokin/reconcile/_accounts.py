@@ -220,11 +220,11 @@ class Accounts:
         expected, exceeding = (findings.value_texts(each[at]) for each in (balance, written_off))
         without = np.setdiff1d(np.arange(len(debts)), at)
         names = beyond.column("bill_id").take(from_numpy(without, pa.int64()))
-        texts = (findings.value_texts(each[without]) for each in (balance, written_off))
+        limit, total = (findings.value_texts(each[without]) for each in (balance, written_off))
         finding = Finding.WRITE_OFF_EXCEEDS_BALANCE
         return [
             findings.receipt_findings(finding, rows, number, "written_off", expected, exceeding),
-            findings.source_findings(finding, "", "written_off", *texts, len(without), bill_id=combine(names)),
+            findings.source_findings(finding, "", "written_off", limit, total, len(without), bill_id=combine(names)),
         ]
 
     @cached_property
