@@ -134,7 +134,7 @@ nitpick_ignore_regex = [
     (r"py:.*", r".*\._[a-z_0-9]+(\..*)?"),
     (
         r"py:class",
-        r"(BillColumns|BoolArray|MatchedRun|Name|Percent|PercentOrStatutory|PairField|RefundInterestStart|Segment|Split|Modules|PackedRows|PictureFormat|Language|DateFormat|TimeFormat|U?Int\d+Array|dict\[str)",
+        r"(BillColumns|BoolArray|MatchedRun|WrittenOff|Name|Percent|PercentOrStatutory|PairField|RefundInterestStart|Segment|Split|Modules|PackedRows|PictureFormat|Language|DateFormat|TimeFormat|U?Int\d+Array|dict\[str)",
     ),
     # The type variable of ReadResult.
     (r"py:class", r"T"),
