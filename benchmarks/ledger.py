@@ -41,7 +41,7 @@ import pyarrow.ipc
 from sqlalchemy import event, text
 
 from kokin.ledger import Ledger
-from kokin.reports import Report, read_decisions, write_work_list
+from kokin.reports import Report, read_decisions, write_rows, write_work_list
 from kokin.slips import NumberScheme
 
 WORK = Path(__file__).parent / "_work"
@@ -202,11 +202,25 @@ def write_report(ledger: Ledger) -> None:
         Report.from_ledger(ledger).write(folder, formats=("csv", "html"))
 
 
+def write_changes(ledger: Ledger) -> None:
+    """Write the changes of all entries into a temporary folder, as the first ``kokin ledger changes`` of a cursor."""
+    with tempfile.TemporaryDirectory() as folder, ledger.change_batches("benchmark") as found:
+        write_rows(found.batches, Path(folder, "changes.csv"))
+
+
+def close_month(ledger: Ledger) -> None:
+    """Close the month of the receipts, in a transaction that is rolled back."""
+    with ledger.dry_run():
+        ledger.close_period("month", FIRST_DAY, actor="chief")
+
+
 READS: dict[str, Callable[[Ledger], Any]] = {
     "balances": Ledger.balances,
     "outcomes": Ledger.outcomes,
     "status": Ledger.status,
     "report": write_report,
+    "changes": write_changes,
+    "close month": close_month,
 }
 
 

@@ -25,7 +25,7 @@ from kokin.issues import InvalidInputError
 from kokin.receipts import layouts
 
 REFERENCE = date(2026, 4, 15)
-#: A layout that only the record decoder reads.
+#: A layout whose fields are read as those of kokin-csv; and one with formatted fields, which are read singly.
 TAB_CSV = """
 ja = "収納"
 en = "receipts with tabs"
@@ -44,8 +44,8 @@ role = "data"
 ja = "収納"
 en = "receipt"
 fields = [
-  { id = "day", ja = "領収日", en = "day", type = "date", format = "YYYY/M/D", length = 24 },
-  { id = "yen", ja = "金額", en = "yen", type = "yen", length = 14, formatted = true },
+  { id = "day", ja = "領収日", en = "day", type = "date", format = "YYYY-MM-DD", length = 24 },
+  { id = "yen", ja = "金額", en = "yen", type = "yen", length = 14 },
   { id = "customer", ja = "番号", en = "number", type = "digits", length = 8 },
 ]
 [receipt]
@@ -53,6 +53,7 @@ paid_on = "day"
 amount = "yen"
 customer_number = "customer"
 """
+FORMATTED_TAB_CSV = TAB_CSV.replace("YYYY-MM-DD", "YYYY/M/D").replace("length = 14", "length = 14, formatted = true")
 BILLS = "bill_id,payee_code,item_code,case_key,confirmation,amount,due_on\n"
 
 #: Reader to the layout, or to the function that reads a path.
@@ -63,6 +64,7 @@ READERS: dict[str, str] = {
     "kokin-csv": "kokin-csv",
     "delimited, cp932 (dsk-csv)": "dsk-csv",
     "delimited by tabs": "tab",
+    "delimited by tabs, formatted": "formatted-tab",
     "camt.054": "camt.054",
     "bills, CSV": "bills",
     "bills by a layout": "eltax-upload-example",
@@ -82,8 +84,10 @@ def ordinary(reader: str) -> tuple[bytes, bytes, bytes]:
     if layout == "bills":
         lines = b"".join(b"B%09d,99999,127,%020d,%06d,%d,2026-06-01\n" % (i, i, i, i + 1) for i in range(rows))
         return BILLS.encode(), lines, b""
-    if layout == "tab":
-        lines = "".join(f"2026/4/{1 + i % 30}\t{i + 1:,}円\t{i:08d}\n" for i in range(rows))
+    if layout in ("tab", "formatted-tab"):
+        lines = "".join(f"2026-04-{1 + i % 30:02d}\t{i + 1}\t{i:08d}\n" for i in range(rows))
+        if layout == "formatted-tab":
+            lines = "".join(f"2026/4/{1 + i % 30}\t{i + 1:,}円\t{i:08d}\n" for i in range(rows))
         return b"day\tyen\tcustomer\n", lines.encode("cp932"), b""
     if layout == "eltax-upload-example":
         content = io.BytesIO()
@@ -161,9 +165,11 @@ def fixed_shapes(record: bytes) -> dict[str, Callable[[int], bytes]]:
     }
 
 
-def xml_shapes(entry: bytes) -> dict[str, Callable[[int], bytes]]:
+def xml_shapes(start: bytes, entry: bytes, end: bytes) -> dict[str, Callable[[int], bytes]]:
     """Return the shapes of a message of entries."""
     inner = entry[len(b"<Ntry>") : -len(b"</Ntry>")]
+    declarations = b" ".join(b'xmlns:a%d="urn:a%d"' % (i, i) for i in range(10_000))
+    message = start + end
     remittance = b"<NtryDtls><TxDtls><RmtInf><Ustrd>%b</Ustrd></RmtInf></TxDtls></NtryDtls>"
     return {
         "empty entries": lambda size: filled(b"<Ntry/>", size),
@@ -195,7 +201,56 @@ def xml_shapes(entry: bytes) -> dict[str, Callable[[int], bytes]]:
         "many namespaces in one element": lambda size: (
             b"<Ntry " + b" ".join(b'xmlns:a%d="urn:a%d"' % (i, i) for i in range(size // 25)) + b"/>"
         ),
-        "many attributes": lambda size: b"<Ntry " + filled(b'a="1" ', size) + b"/>",
+        "10,000 namespaces, elements with a prefix": lambda size: (
+            b"<Ntry " + declarations + b">" + inner + filled(b"<a9999:A/>", size) + b"</Ntry>"
+        ),
+        "10,000 namespaces, elements without prefix": lambda size: (
+            b"<Ntry " + declarations + b">" + inner + filled(b"<A/>", size) + b"</Ntry>"
+        ),
+        "10,000 namespaces in each entry": lambda size: filled(
+            b"<Ntry " + declarations + b">" + inner + b"</Ntry>", size
+        ),
+        "long prefixes": lambda size: filled(
+            b"<Ntry>" + inner + b'<%b:A xmlns:%b="urn:a"/>' % (b"p" * 10_000, b"p" * 10_000) + b"</Ntry>", size
+        ),
+        "long names of namespaces": lambda size: filled(
+            b"<Ntry>" + inner + b'<A xmlns="urn:%b"/>' % (b"a" * 10_000) + b"</Ntry>", size
+        ),
+        "a namespace at each of 200 levels": lambda size: filled(
+            b"<Ntry>" + inner + b"".join(b'<A xmlns="urn:%d">' % i for i in range(200)) + b"</A>" * 200 + b"</Ntry>",
+            size,
+        ),
+        "200 levels in each entry": lambda size: filled(
+            b"<Ntry>" + inner + b"<A>" * 200 + b"</A>" * 200 + b"</Ntry>", size
+        ),
+        "entries of another namespace below 200 levels": lambda size: (
+            b"<SplmtryData>" + b"<A>" * 200 + filled(b'<Ntry xmlns="u"/>', size) + b"</A>" * 200 + b"</SplmtryData>"
+        ),
+        "many attributes": lambda size: (
+            b"<Ntry " + b" ".join(b'a%d="1"' % i for i in range(size // 12)) + b">" + inner + b"</Ntry>"
+        ),
+        "1,000 attributes in each element": lambda size: (
+            b"<Ntry>"
+            + inner
+            + filled(b"<A " + b" ".join(b'a%d="1"' % i for i in range(1000)) + b"/>", size)
+            + b"</Ntry>"
+        ),
+        "attributes with 1,000 prefixes": lambda size: filled(
+            b"<Ntry "
+            + b" ".join(b'xmlns:a%d="urn:a%d" a%d:b="1"' % (i, i, i) for i in range(1000))
+            + b">"
+            + inner
+            + b"</Ntry>",
+            size,
+        ),
+        "duplicate attributes": lambda size: b"<Ntry " + filled(b'a="1" ', size) + b"/>",
+        "messages without entries": lambda size: end + filled(message, size) + start,
+        "declarations": lambda size: end + filled(b'<?xml version="1.0"?>', size),
+        "undefined entities": lambda size: b"<Ntry><A>" + filled(b"&x;", size) + b"</A></Ntry>",
+        "references to characters": lambda size: b"<Ntry><A>" + filled(b"&#65;", size) + b"</A></Ntry>",
+        "a DOCTYPE with entities": lambda size: (
+            end + b"<!DOCTYPE a [" + b"".join(b'<!ENTITY a%d "&a;&a;">' % i for i in range(size // 25)) + b"]>" + start
+        ),
         "opening brackets": lambda size: filled(b"<", size),
         "entities": lambda size: b"<Ntry><A>" + filled(b"&amp;", size) + b"</A></Ntry>",
     }
@@ -203,13 +258,17 @@ def xml_shapes(entry: bytes) -> dict[str, Callable[[int], bytes]]:
 
 def shapes(reader: str) -> dict[str, Callable[[int], bytes]]:
     """Return the content of each shape after the beginning of the file, by name."""
-    start, records, _ = ordinary(reader)
+    start, records, end = ordinary(reader)
     if READERS[reader] == "camt.054":
-        return xml_shapes(records[: records.index(b"</Ntry>") + 7])
+        return xml_shapes(start, records[: records.index(b"</Ntry>") + 7], end)
     if "without newline" in reader:
         return fixed_shapes(records[:120])
     record = records.split(b"\n")[0]
-    zero = {} if READERS[reader] in ("bills", "tab", "eltax-upload-example") else without_amount(reader, start, record)
+    zero = (
+        {}
+        if READERS[reader] in ("bills", "tab", "formatted-tab", "eltax-upload-example")
+        else without_amount(reader, start, record)
+    )
     return zero | text_shapes(record)
 
 
@@ -236,7 +295,8 @@ def read(reader: str, path: Path) -> int:
             return sum(len(batch.issues) for batch in bills.batches(path, **options))
         except InvalidInputError as error:
             return error.total
-    named = layouts.parse(TAB_CSV, "tab") if layout == "tab" else layout
+    own = {"tab": TAB_CSV, "formatted-tab": FORMATTED_TAB_CSV}
+    named = layouts.parse(own[layout], layout) if layout in own else layout
     file = receipts.open(path, named, reference_date=REFERENCE)
     try:
         for _ in file.batches():

@@ -334,7 +334,7 @@ _LEDGER_TABLES = {
     "refund_steps": "還付・充当. The steps of each part of an overpayment: decided, ordered, paid or returned.",
     "closings": "締め. The days, months and fiscal years that were closed.",
     "closing_figures": "The figures that each closing has added to those before it, by day, year and account.",
-    "debit_records": "口座振替依頼. The direct debits that banks were asked for, without the names of account holders.",
+    "debit_records": "口座振替依頼. The direct debits that banks were asked for, without accounts and names.",
     "debit_results": "口座振替結果. The result of each; of several results of a debit the last one applies.",
     "acknowledgements": "連携の受領. Up to which entry each consumer of changes has processed them.",
     "write_offs": "不納欠損. What was written off of debts, with article and reason.",

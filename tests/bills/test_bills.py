@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kokin import bills
-from kokin.issues import MAX_ISSUES, InvalidInputError, Issue, RejectedRecordsError, from_table
+from kokin.issues import MAX_ISSUES, InvalidInputError, Issue, Location, RejectedRecordsError, from_table
 from kokin.model import Amounts, Bill, BillStatus, Date, Digits, Names, Text, Yen, arrow_schema, field_types
 from tests.support import examples
 
@@ -475,6 +475,32 @@ def test_the_first_issues_are_named_and_all_are_counted(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError) as error:
         bills.write(table, tmp_path / "out.csv")
     assert (len(error.value.issues), error.value.total) == (MAX_ISSUES, rows)
+
+
+def test_all_lines_of_other_shapes_are_counted(tmp_path: Path) -> None:
+    shapes = [line(1), "x", ",,,,,,", 'a"b', "", "a,b", '"a,b",c', line(1) + ",", "\x1a"]
+    found = [None, ("COLUMNS_COUNT", "1"), ("ROW_EMPTY", ""), ("QUOTES", ""), None]
+    found += [("COLUMNS_COUNT", "2"), ("COLUMNS_COUNT", "2"), ("COLUMNS_COUNT", "8"), None]
+    times = MAX_ISSUES // 5
+    expected = [
+        Issue(
+            code[0],
+            expected="7" if code[1] else "",
+            found=code[1],
+            location=Location("bills.csv", i * len(shapes) + number),
+        )
+        for i in range(times)
+        for number, code in enumerate(found, 1)
+        if code
+    ]
+    path = csv_of(tmp_path, "\n".join([HEADER, *shapes * times]))
+    with pytest.raises(RejectedRecordsError) as caught:
+        bills.read(path)
+    assert (caught.value.issues, caught.value.total) == (expected[:MAX_ISSUES], 6 * times)
+    assert bills.read(path, on_error="skip").totals == bills.BillTotals(6 * times, times, 5 * times)
+    with pytest.raises(InvalidInputError) as error:
+        bills.read_columns(path)
+    assert error.value.issues == expected[:MAX_ISSUES]
 
 
 @pytest.mark.parametrize("as_text", [False, True])

@@ -82,7 +82,13 @@ def test_create_reports_an_existing_ledger(kokin: Kokin, folder: Path) -> None:
     again = kokin("ledger", "create", "-L", URL, cwd=folder)
     assert (again.returncode, again.stderr) == (0, "")
     assert "already" in again.stdout
-    assert "already" not in kokin("ledger", "create", "-L", "new.db", cwd=folder).stdout
+    new = kokin("ledger", "create", "-L", "new.db", "--at", "2026-04-01T09:00", cwd=folder)
+    assert "already" not in new.stdout
+    with Ledger.open(folder / "new.db") as ledger:
+        assert ledger.entries()[0].at == datetime(2026, 4, 1, 9, tzinfo=JAPAN)
+    late = kokin("ledger", "create", "-L", "late.db", "--at", "2999-04-01T09:00", cwd=folder)
+    assert late.returncode == 3
+    assert "created" in kokin("ledger", "create", "-L", "late.db", cwd=folder).stdout
 
 
 def test_post_names_the_files_whose_payments_a_file_repeats(kokin: Kokin, folder: Path) -> None:

@@ -8,9 +8,11 @@ import json
 from datetime import date
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from sqlalchemy import event
 
+from kokin._arrow import runs
 from kokin.issues import InvalidInputError
 from kokin.ledger import ChangeCause, _changes
 from kokin.reports import write_rows
@@ -107,9 +109,48 @@ def test_another_division_of_a_payment_changes_both_bills(town):
     added_changes(town)
 
 
+def test_a_bill_that_has_got_another_number(ledger, bills, receipts, monkeypatch):
+    """The versions have no key in common: the payment of the old number concerns no bill, that of the new one does."""
+    ledger.add_bills(bills(B1=1_000, B2=500), actor="clerk")
+    ledger.add_bills(bills({"case_key": "77".zfill(20)}, B1=900), actor="clerk")
+    ledger.post(receipts("mon.csv", ("B1", 1_000, 1)), actor="batch")
+    ledger.post(receipts("tue.csv", ("B77", 900, 1)), actor="batch")
+    ledger.add_bills(bills(B1=1_000), actor="clerk")
+    expected = [
+        (2, "bill", "B1", 0, "expected"),
+        (2, "bill", "B2", 0, "expected"),
+        (3, "bill", "B1", 0, "expected"),
+        (5, "posting", "B1", 900, "settled"),
+        (6, "bill", "B1", 1_000, "settled"),
+    ]
+    assert rows_of(ledger) == expected
+    monkeypatch.setattr(_changes, "_ROWS_PER_ROUND", 1)
+    assert rows_of(ledger) == expected
+    added_changes(ledger)
+
+
+def test_batches_are_the_rows_in_their_order(town, monkeypatch):
+    table = town.changes("billing").table
+    monkeypatch.setattr(runs, "_BATCH_ROWS", 1)
+    monkeypatch.setattr(_changes, "_ROWS_PER_ROUND", 1)
+    monkeypatch.setattr(_changes, "_BATCH_ROWS", 2)
+    with town.change_batches("billing") as found:
+        for _ in range(2):
+            batches = list(found.batches())
+            assert [len(batch) for batch in batches] == [2, 2, 2, 1]
+            assert pa.Table.from_batches(batches) == table
+        assert (found.rows, found.first_entry, found.last_entry) == (7, 1, 5)
+        assert found.causes == {"bill": 3, "posting": 3, "reversal": 1}
+        deltas = town.changes("billing").deltas()
+        assert found.deltas == {name: pc.sum(deltas.column(name)).as_py() for name in found.deltas}
+    town.acknowledge("billing", 5, actor="batch")
+    with town.change_batches("billing") as found:
+        assert [len(batch) for batch in found.batches()] == [0]
+
+
 def test_small_rounds_give_the_same_rows(town, monkeypatch):
     rows = rows_of(town)
-    monkeypatch.setattr(_changes, "_KEYS_PER_ROUND", 1)
+    monkeypatch.setattr(_changes, "_ROWS_PER_ROUND", 1)
     assert rows_of(town) == rows
 
 
@@ -189,3 +230,22 @@ def test_the_same_changes_are_the_same_bytes(town, tmp_path):
     first, second = (tmp_path / "a.csv").read_text().splitlines()[:2]
     assert first.split(",")[:4] == ["entry_id", "change_cause", "bill_id", "payee_code"]
     assert second == "2,bill,B1,99999,0,1000,0,0,0,1000,0,0,0,0,,expected"
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.arrow"])
+def test_a_file_is_replaced_as_a_whole_or_not_at_all(town, tmp_path, name):
+    """The writing ends after the first batch: the file of the day before stays, and the next call writes all rows."""
+
+    def interrupted():
+        yield next(iter(found.batches()))
+        raise KeyboardInterrupt
+
+    (tmp_path / name).write_bytes(b"of yesterday")
+    with town.change_batches("billing") as found, pytest.raises(KeyboardInterrupt):
+        write_rows(interrupted, tmp_path / name)
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [(name, b"of yesterday")]
+    with town.change_batches("billing") as found:
+        write_rows(found.batches, tmp_path / name)
+    content = (tmp_path / name).read_bytes()
+    write_rows(town.changes("billing").table, tmp_path / name)
+    assert (tmp_path / name).read_bytes() == content != b"of yesterday"

@@ -2,9 +2,11 @@
 
 import contextlib
 from datetime import date
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from sqlalchemy import make_url
 
 from kokin import receipts as receipt_files
 from kokin.issues import InvalidInputError
@@ -85,11 +87,26 @@ def test_a_request_is_made_from_the_balances(town, receipts, tmp_path):
     assert found.entry.kind is EntryKind.DEBIT_REQUEST
 
 
-def test_names_are_in_the_file_only(requested, tmp_path):
-    exported = "".join(path.read_text() for path in requested.export(tmp_path / "export"))
-    assert "ﾊﾅｺ" not in exported
-    assert "9999-001-1-0000001" in exported
-    assert "ﾊﾅｺ" in (tmp_path / "request.txt").read_bytes().decode("cp932")
+def test_accounts_and_names_are_in_the_file_only(town, place, tmp_path):
+    """Neither a request nor a result with another account writes an account number into the ledger, nor a name."""
+    numbers = {"B1": "7310946", "B2": "5820167", "B3": "0096413"}
+    rows = [accounts(name, account_number=number) for name, number in numbers.items()]
+    options = {"header": HEADER, "source": "accounts.csv"}
+    town.request_debits(pa.concat_tables(rows), tmp_path / "request.txt", actor="clerk", **options)
+    written = (tmp_path / "request.txt").read_bytes().decode("cp932")
+    changes = {"CB3": {"account_number": "8640253"}}
+    file = answered(tmp_path / "request.txt", tmp_path / "r.txt", results={"CB2": "1"}, change=changes)
+    found, posted = add_result(town, file)
+    assert (found.debited, found.failed, found.missing, found.changed) == (2, 1, 0, 1)
+    assert posted.outcomes == {"MATCHED": {"count": 2, "amount": 4_000}}
+    contents = [path.read_bytes() for path in town.export(tmp_path / "export")]
+    if place.startswith("sqlite"):
+        path = Path(make_url(place).database)
+        contents += [each.read_bytes() for each in path.parent.glob(f"{path.name}*")]
+    assert any(b"CB1" in content for content in contents)
+    for text in (*numbers.values(), "8640253", NAME):
+        assert all(text.encode(encoding) not in content for content in contents for encoding in ("utf-8", "utf-16-le"))
+    assert all(text in written for text in (*numbers.values(), NAME))
 
 
 def test_each_bill_is_requested_once(requested, tmp_path):
@@ -132,7 +149,7 @@ def test_what_the_result_misses_adds_and_changes_is_named(requested, tmp_path):
     names = ("code", "field", "expected", "found")
     assert [(*(getattr(issue, name) for name in names), issue.location.record) for issue in found.issues] == [
         ("DEBIT_CHANGED", "amount", "2000 (B2)", "2500", 2),
-        ("DEBIT_CHANGED", "account", "9999-001-1-*****03 (B3)", "9999-001-1-*****99", 3),
+        ("DEBIT_CHANGED", "account", "B3", "9999-001-1-*******", 3),
         ("DEBIT_ADDED", "customer_number", "", "CX", 4),
         ("DEBIT_ADDED", "customer_number", "", "CB2", 5),
         ("DEBIT_MISSING", "customer_number", "CB1", "B1", None),

@@ -503,7 +503,7 @@ def test_a_chain_with_recomputed_hashes_is_found_by_the_expected_hash_only(fille
         "refund_steps": "reason = 'x'",
         "closings": "approver = 'x'",
         "closing_figures": "channel = 'x'",
-        "debit_records": "account = 'x'",
+        "debit_records": "account_check = 'x'",
         "debit_results": "result = '9'",
         "write_offs": "amount = 999",
         "acknowledgements": "cursor_name = 'x'",

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from kokin import receipts
 from kokin.issues import InvalidInputError
 from kokin.receipts import layouts
-from kokin.receipts._framing import split_row
+from kokin.receipts._framing import has_stray_quote, split_row
 from kokin.receipts.layouts import Layout
 from kokin.text import EBCDIC_TO_HALF_WIDTH, HALF_WIDTH_TO_EBCDIC
 from tests.receipts.differential import agree, reading_of, synthetic
@@ -350,6 +350,18 @@ def test_a_row_of_quotes_is_split_in_one_pass(row: bytes) -> None:
     """A search for the end of a quote would take the square of the length: minutes."""
     with pytest.raises(InvalidInputError, match="QUOTES"):
         split_row(row)
+    assert has_stray_quote(row)
+
+
+@given(st.text('",\t;a', max_size=12), st.sampled_from([b",", b"\t", b";"]))
+@settings(deadline=None, max_examples=examples(300))
+def test_a_row_has_a_stray_quote_if_it_cannot_be_split(text: str, delimiter: bytes) -> None:
+    raised = False
+    try:
+        split_row(text.encode(), delimiter)
+    except InvalidInputError:
+        raised = True
+    assert has_stray_quote(text.encode(), delimiter) == raised
 
 
 ORDINARY = synthetic("kokin-csv", 30_000)

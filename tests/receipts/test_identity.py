@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from datetime import date
 from hashlib import sha256
@@ -121,8 +122,24 @@ def test_91_the_same_result_with_and_without_newlines_has_the_same_keys() -> Non
     assert keys(written(rows, "zengin-91", header=header, newline=""), "zengin-91", "provider_key", "key_composed") == (
         with_newlines
     )
-    assert with_newlines[7] == ("zengin-91:1234567890|2026-04-01|0000|000|1|0000007|7", True)
+    assert with_newlines[7] == ("zengin-91:1234567890|2026-04-01|0000|000|1|7|7", True)
     assert len(set(with_newlines)) == 40
+
+
+def test_the_key_has_a_remainder_of_the_account_number() -> None:
+    accounts = ["0000007", "0065528", "7654321", "7654322"]
+    rows = [{"customer_number": "1", "amount": 10, "paid_on": DAY, "account_number": account} for account in accounts]
+    file = written(rows, "zengin-91", header={"consignor_code": "1234567890"})
+    found = keys(file, "zengin-91", "provider_key")
+    # 65,528 = 65,521 + 7; the others differ.
+    assert [key.split("|")[5] for key in found] == ["7", "7", *(str(int(each) % 65_521) for each in accounts[2:])]
+    assert not any(account in key for account in accounts for key in found)
+
+
+def test_a_sensitive_field_of_a_key_has_digits() -> None:
+    changed = re.sub(r'(id = "customer_number"[^}]*?) }', r"\1, sensitive = true }", TEMPLATE)
+    assert changed != TEMPLATE
+    assert [where for _, where, _ in problems(changed)] == ["identity"]
 
 
 def transfer(reference: str, day: date = DAY, **more: Any) -> dict[str, Any]:

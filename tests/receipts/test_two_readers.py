@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kokin.receipts import _fast, layouts
+from kokin.receipts._record import Decoder
+from kokin.receipts.layouts import Layout
 from tests.receipts.differential import LAYOUTS, agree, reading_of, synthetic
 from tests.support import examples
 
@@ -105,18 +107,46 @@ CELLS = {
     st.sampled_from(["\n", "\r\n"]),
     st.sampled_from(["", "\n", "\x1a", "\n\x1a", ",", '"']),
     st.booleans(),
+    st.sampled_from(["comma", "tab", "semicolon"]),
 )
 def test_all_readers_agree_on_valid_and_invalid_cells(
-    columns: list[str], rows: list[tuple[str, ...]], newline: str, end: str, mostly_valid: bool
+    columns: list[str], rows: list[tuple[str, ...]], newline: str, end: str, mostly_valid: bool, delimiter: str
 ) -> None:
+    layout = with_delimiter("kokin-csv", delimiter)
+    assert layout.csv
+    mark = layout.csv.delimiter_byte.decode()
     if mostly_valid:  # so that some rows are valid in all fields
         rows = [
             tuple(cells[0] if i % 3 else cell for i, (cell, cells) in enumerate(zip(row, CELLS_IN_ORDER, strict=True)))
             for row in rows
         ]
     by_name = [dict(zip(sorted(CELLS), row, strict=True)) for row in rows]
-    lines = [",".join(columns), *(",".join(row[name] for name in columns) for row in by_name)]
-    agree((newline.join(lines) + end).encode(), "kokin-csv")
+    lines = [mark.join(columns), *(mark.join(row[name] for name in columns) for row in by_name)]
+    agree((newline.join(lines) + end).encode(), layout)
+
+
+def with_delimiter(name: str, delimiter: str) -> Layout:
+    """Return a built-in layout of a CSV with another delimiter between the cells."""
+    layout = layouts.load(name)
+    assert layout.csv
+    return layout.model_copy(update={"csv": layout.csv.model_copy(update={"delimiter": delimiter})})
+
+
+@pytest.mark.parametrize("delimiter", ["tab", "semicolon"])
+@pytest.mark.parametrize("max_issues", [3, 9999])
+def test_the_fast_reader_supports_every_delimiter(delimiter: str, max_issues: int) -> None:
+    layout = with_delimiter("kokin-csv", delimiter)
+    assert layout.csv
+    assert _fast.supports(layout, [field.id for field in layout.data.fields])
+    head = ["payee_code", "item_code", "case_key", "confirmation", "amount", "paid_on", "provider_key"]
+    row = ["99999", "127", "00000000001234567890", "123456", "12300", "2026-04-01", "a,b"]
+    mark = layout.csv.delimiter_byte.decode()
+    quoted = [*row[:6], '"a;b"']
+    lines = [head, *[row, quoted, row[:6], [*row, "x"], [*row[:6], 'a"b'], ["x"], [*row[:4], "1,2", *row[5:]]] * 20]
+    content = "\n".join(mark.join(cells) for cells in lines).encode()
+    rows, totals, issues, _ = agree(content, layout, max_issues=max_issues)
+    assert {each["provider_key"] for each in rows} == {"a,b", "a;b"}
+    assert (totals.accepted, totals.rejected, len(issues)) == (40, 100, min(max_issues, 100))
 
 
 def test_a_quote_that_does_not_close_rejects_its_own_line_only() -> None:
@@ -255,11 +285,13 @@ customer_number = "customer"
 _ROWS = "\r\n".join(f"2026-04-{day:02d},{day * 100},{day:08d},備考" for day in range(1, 31)) + "\r\n"
 
 
-def test_columns_of_other_names_are_read_by_the_fast_reader() -> None:
+def test_columns_of_other_names_are_read_by_the_fast_reader(monkeypatch: pytest.MonkeyPatch) -> None:
     layout = layouts.parse(_EXPORT, "export")
     assert _fast.supports(layout, ["day", "yen", "customer"])
     content = ("領収日,金額,お客様番号\r\n" + _ROWS.replace(",備考", "")).encode("cp932")
-    rows, totals, issues, _ = agree(content, layout)
+    agree(content, layout)
+    monkeypatch.setattr(Decoder, "decode", None)  # no record is read singly, though dates are shorter than the field
+    rows, totals, issues, _ = reading_of(content, layout)
     assert (totals.accepted, issues) == (30, [])
     assert (rows[1]["amount"], rows[1]["customer_number"]) == (200, "00000002")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import time
+from collections import Counter
 from datetime import date
 
 import pytest
@@ -13,6 +14,7 @@ from lxml import etree
 from kokin import receipts
 from kokin.model import ReceiptKind
 from kokin.receipts import _xml_segments
+from tests.receipts.differential import reading_of
 
 PARTS = {
     "camt.052": ("BkToCstmrAcctRpt", "Rpt"),
@@ -349,6 +351,23 @@ def test_time_is_linear(part: tuple[str, str, str]) -> None:
 
     seconds(1_000)
     assert seconds(40_000) < 8 * max(seconds(10_000), 0.05)
+
+
+@pytest.mark.parametrize("max_issues", [0, 4, 9999])
+def test_the_first_issues_have_a_location_and_all_are_counted(max_issues: int) -> None:
+    empty = "<Ntry/>" * 20 + "<Ntry><Amt>x</Amt></Ntry>" + entry(details=details("1000") + "<TxDtls/>" * 20)
+    content = message(entry(details=details("1000")) + empty).encode()
+    by_record = reading_of(content, "camt.054", by_record=True)
+    assert {issue.code for issue in by_record.issues} == {"FIELD_MISSING", "NOT_DIGITS"}
+    assert all(issue.location.record and issue.location.byte for issue in by_record.issues)
+    batches = reading_of(content, "camt.054", max_issues=max_issues)
+    assert (len(batches.rows), batches.totals) == (len(by_record.rows), by_record.totals)
+    assert batches.issues == by_record.issues[:max_issues]
+    file = receipts.open(io.BytesIO(content), "camt.054", max_issues=max_issues)
+    for read in (file.batches, file.records):
+        found = [issue for record in read() for issue in getattr(record, "issues", ())]
+        assert file.issues.counts == Counter(issue.code for issue in by_record.issues)
+    assert found == by_record.issues
 
 
 def test_a_password_of_the_header_is_never_shown(caplog: pytest.LogCaptureFixture) -> None:

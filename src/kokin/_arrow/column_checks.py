@@ -90,6 +90,8 @@ class IssueBuilder:
             blocks.append(pa.table(arrays, schema=_ISSUE_SCHEMA))
         if not blocks:
             return pa.Table.from_batches([], _ISSUE_SCHEMA)
+        if len(blocks) == 1:
+            return blocks[0]
         order = np.argsort(np.concatenate([rows for *_, rows, _, _ in self._blocks]), kind="stable")
         return pa.concat_tables(blocks).take(int64_array(order))
 

@@ -10,6 +10,7 @@ from typing import BinaryIO
 from kokin import receipts
 from kokin._arrow.threads import CHUNK_ROWS
 from kokin.bills._rows import RowBatch, read_rows
+from kokin.issues import to_table
 from kokin.model import ArrowStreamExportable
 from kokin.receipts.layouts import Layout
 
@@ -52,7 +53,7 @@ def read_layout_rows(
             chunk.table,
             chunk.record_numbers,
             file.source,
-            chunk.issues,
+            to_table(chunk.issues),
             chunk.rejected,
             rejected_ids=[(number, str(values["bill_id"])) for number, values in rejected],
             locate=chunk.locate,

@@ -20,11 +20,12 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from kokin._arrow.column_checks import IssueBuilder
 from kokin._arrow.convert import Int64Array, as_table, from_numpy, int64_array, to_numpy
 from kokin._arrow.threads import CHUNK_ROWS
 from kokin.bills._check import BillBatch
 from kokin.bills._column_names import likely_columns
-from kokin.issues import MAX_ISSUES, InvalidInputError, Issue, Location, from_table, to_table
+from kokin.issues import ISSUE_COLUMNS, MAX_ISSUES, InvalidInputError, Issue, Location, from_table, to_table
 from kokin.model import ArrowStreamExportable, Record
 from kokin.text import file_name
 
@@ -38,6 +39,8 @@ _QUOTED_CELL = re.compile(r'(?<![^,])"(?:[^"]|"")*+"(?![^,])')
 _NO_VALUE = ', \t\u3000\x00\x1a"'
 _PADDING = "\x00\x1a"
 _EMPTY_ROW = re.compile(r'(?:[, \t\u3000\x00\x1a]|"")*+')
+# Instead of a number of cells: a row without values, and one with a misplaced quote.
+_EMPTY, _MISQUOTED = 0, -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,8 @@ class RowBatch:
     """The number of each row in the input, from 1, int64 (n,)."""
     file: str = ""
     """The file name in the issues."""
-    issues: list[Issue] = field(default_factory=list)
-    """The issues of rows that are not in the table, and warnings."""
+    issues: pa.Table = field(default_factory=lambda: to_table([]))
+    """The issues of rows that are not in the table, and warnings, with :data:`~kokin.issues.ISSUE_COLUMNS`."""
     rejected: int = 0
     """The number of rows that are not in the table because they could not be read."""
     rejected_ids: list[tuple[int, str]] = field(default_factory=list)
@@ -105,7 +108,7 @@ def read_columns(source: str | Path | ArrowStreamExportable, *, encoding: str | 
     tables = []
     for batch in read_rows(source, encoding=encoding):
         if batch.rejected:
-            raise InvalidInputError(batch.issues[:MAX_ISSUES], "the file was rejected")
+            raise InvalidInputError(from_table(batch.issues.slice(0, MAX_ISSUES)), "the file was rejected")
         tables.append(batch.table)
     return pa.concat_tables(tables)
 
@@ -173,8 +176,10 @@ def _merge_issues(found: pa.Table, batch: RowBatch, max_located: int) -> pa.Tabl
             for issue in from_table(found.slice(0, max_located))
         ]
         numbered = pa.concat_tables([to_table(located), numbered.slice(max_located)])
-    if batch.issues:
-        numbered = pa.concat_tables([numbered, to_table(batch.issues)])
+    if not len(found):
+        return batch.issues
+    if len(batch.issues):
+        numbered = pa.concat_tables([numbered, batch.issues])
         numbered = numbered.take(int64_array(np.argsort(to_numpy(numbered["record"], 0), kind="stable")))
     return numbered
 
@@ -209,71 +214,89 @@ def _detect_encoding(path: Path, encoding: str | None) -> str:
 
 @dataclass(slots=True)
 class _LineBatch:
-    """Lines of a CSV: the well-formed ones with their line numbers, and the issues of the others."""
+    """Lines of a CSV: the well-formed ones with their line numbers, and the numbers of those with an issue.
+
+    A file may have an issue in each line, so an issue is two numbers until the batch becomes arrays.
+    """
 
     header: list[str]
     lines: list[str] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
-    issues: list[Issue] = field(default_factory=list)
-    rejected: int = 0
+    issue_numbers: list[int] = field(default_factory=list)
+    cells: list[int] = field(default_factory=list)
+    """The number of cells of each line with an issue; or ``_EMPTY``, ``_MISQUOTED``."""
 
-    def __len__(self) -> int:
-        return len(self.lines) + self.rejected
+    def add_empty(self, numbers: list[int]) -> None:
+        """Add rows without a value, which are not counted."""
+        self.issue_numbers += numbers
+        self.cells += [_EMPTY] * len(numbers)
 
-    def add(self, line: str, number: int, file: str) -> None:
-        """Add a line that is not empty."""
-        unquoted = _QUOTED_CELL.sub("", line) if '"' in line else line
-        if '"' in unquoted:
-            issue = Issue("QUOTES", location=Location(file, number))
-        elif (count := unquoted.count(",") + 1) != len(self.header):
-            expected, found = str(len(self.header)), str(count)
-            issue = Issue("COLUMNS_COUNT", expected=expected, found=found, location=Location(file, number))
-        else:
-            self.lines.append(line)
-            self.numbers.append(number)
-            return
-        self.issues.append(issue)
-        self.rejected += 1
+    def rows(self, path: Path) -> RowBatch:
+        """Return the lines as rows; row numbers are line numbers."""
+        name, cells = file_name(path), np.array(self.cells, np.int64)
+        issues, has_other_cells = IssueBuilder(0, np.zeros(len(cells), np.bool_), name), cells > 0
+        issues.add("ROW_EMPTY", "", cells == _EMPTY)
+        issues.add("QUOTES", "", cells == _MISQUOTED)
+        found = int64_array(cells[has_other_cells]).cast(pa.string())
+        issues.add("COLUMNS_COUNT", "", has_other_cells, str(len(self.header)), found)
+        table = issues.table()
+        table = table.set_column(
+            ISSUE_COLUMNS.index("record"), "record", int64_array(np.array(self.issue_numbers, np.int64))
+        )
+        numbers = np.array(self.numbers, np.int64)
+        return RowBatch(_parse_lines(self, path), numbers, name, table, int(np.count_nonzero(cells != _EMPTY)))
 
 
 def _read_csv(path: Path, encoding: str, rows: int) -> Iterator[RowBatch]:
     """Yield the batches of a CSV. The number of a row is that of its line after the header, including empty lines."""
-    name = file_name(path)
     with path.open(encoding=encoding, newline=None) as file:
         header = _parse_header(file.readline(), path)
-        batch = _LineBatch(header)
-        is_first = True
-        empty_rows: list[Issue] = []  # reported when another row follows, so not at the end of the file
+        batch, count, is_first = _LineBatch(header), 0, True
+        empty_rows: list[int] = []  # reported when another row follows, so not at the end of the file
         for number, line in _numbered_lines(file):
-            if _is_empty(line):
-                empty_rows.append(Issue("ROW_EMPTY", location=Location(name, number)))
+            if not line:
+                empty_rows.append(number)
                 continue
-            if len(batch) == rows:
-                yield _line_rows(batch, path)
-                batch, is_first = _LineBatch(header), False
-            batch.issues += empty_rows
-            empty_rows = []
-            batch.add(line, number, name)
-        if batch or is_first:
-            yield _line_rows(batch, path)
+            if count == rows:
+                yield batch.rows(path)
+                batch, count, is_first = _LineBatch(header), 0, False
+            if empty_rows:
+                batch.add_empty(empty_rows)
+                empty_rows = []
+            count += 1
+            cells = _cell_count(line) if '"' in line else line.count(",") + 1
+            if cells == len(header):
+                batch.lines.append(line)
+                batch.numbers.append(number)
+            else:
+                batch.issue_numbers.append(number)
+                batch.cells.append(cells)
+        if count or is_first:
+            yield batch.rows(path)
 
 
-def _is_empty(line: str) -> bool:
-    return not line.strip(_NO_VALUE) and _EMPTY_ROW.fullmatch(line) is not None
+def _cell_count(line: str) -> int:
+    """Return the number of cells of a line with quotes, or ``_MISQUOTED``."""
+    unquoted = _QUOTED_CELL.sub("", line)
+    return _MISQUOTED if '"' in unquoted else unquoted.count(",") + 1
 
 
 def _numbered_lines(file: Iterable[str]) -> Iterator[tuple[int, str]]:
-    """Yield the lines with their numbers, without blank lines, and without NUL and SUB after the last row."""
+    """Yield the lines with their numbers, without blank lines, and without NUL and SUB after the last row.
+
+    A row without values is the empty text.
+    """
     pending: list[tuple[int, str]] = []  # a row that ends with padding, and the empty rows that follow it
     for number, line in enumerate(file, 1):
         line = line.rstrip("\n")
-        is_empty = _is_empty(line)
-        if is_empty and "," not in line:
-            continue
-        if not is_empty:
+        if not line.strip(_NO_VALUE) and _EMPTY_ROW.fullmatch(line):
+            if "," not in line:
+                continue
+            line = ""
+        elif pending:
             yield from pending
             pending = []
-        if pending or (not is_empty and line[-1] in _PADDING):
+        if pending or (line and line[-1] in _PADDING):
             pending.append((number, line))
         else:
             yield number, line
@@ -286,12 +309,6 @@ def _parse_header(line: str, path: Path) -> list[str]:
     if '"' in _QUOTED_CELL.sub("", line):
         raise _rejected(path, Issue("QUOTES", location=Location(file_name(path))))
     return next(csv.reader([line]), [])
-
-
-def _line_rows(batch: _LineBatch, path: Path) -> RowBatch:
-    """Return the rows of lines of a CSV; row numbers are line numbers."""
-    numbers = np.array(batch.numbers, np.int64)
-    return RowBatch(_parse_lines(batch, path), numbers, file_name(path), batch.issues, batch.rejected)
 
 
 def _parse_lines(batch: _LineBatch, path: Path) -> pa.Table:

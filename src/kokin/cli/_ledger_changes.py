@@ -25,7 +25,7 @@ from kokin.cli._options import (
 )
 
 if TYPE_CHECKING:
-    from kokin.ledger import BillChanges, EntryResult
+    from kokin.ledger import ChangeBatches, EntryResult
 
 _YEN = ("amount", "paid", "residual", "provisional", "excess")
 
@@ -63,8 +63,8 @@ def changes(
             who, when = actor_or_login(actor), time_in_japan(at)
             acknowledged = opened.acknowledge(cursor, ack, actor=who, reason=reason, at=when)
         if out is not None:
-            found = opened.changes(cursor)
-            write_rows(found.table, out)
+            with opened.change_batches(cursor) as found:
+                write_rows(found.batches, out)
     if output is Format.JSON:
         _output.as_json({**_acknowledgement(acknowledged), **(_summary(found, out) if found else {})})
         return Exit.CLEAN
@@ -75,8 +75,7 @@ def changes(
         else:
             _output.line(message("acknowledged already, by entry {entry}", entry=entry))
     if found:
-        counts = found.table.column("change_cause").value_counts().to_pylist()
-        rows = sorted((value("change_cause", row["values"]), row["counts"]) for row in counts)
+        rows = sorted((value("change_cause", cause), count) for cause, count in found.causes.items())
         _output.table(headings("change_cause", "count"), rows)
         about = {"first": found.first_entry, "last": found.last_entry, "out": out}
         _output.line(
@@ -89,16 +88,14 @@ def _acknowledgement(result: EntryResult | None) -> dict[str, object]:
     return {"acknowledged_by": result.entry.id, "inserted": result.inserted} if result else {}
 
 
-def _summary(found: BillChanges, out: Path | None) -> dict[str, object]:
-    deltas = found.deltas()
+def _summary(found: ChangeBatches, out: Path | None) -> dict[str, object]:
     return {
         "cursor": found.cursor,
         "first_entry": found.first_entry,
         "last_entry": found.last_entry,
         "file": str(out),
-        "rows": len(found.table),
-        "bills": len(deltas),
-        "deltas": {name: sum(deltas.column(name).to_pylist()) for name in _YEN},
+        "rows": found.rows,
+        "deltas": {name: found.deltas[name] for name in _YEN},
     }
 
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help=command_help("""Ask banks for direct debits, compare the results with the requests, and ask again (口座振替).
 
-    Nothing is transferred: you send the file to the bank. The names of account holders are in the file only."""),
+    Nothing is transferred: you send the file to the bank. Account numbers and names are in the file only."""),
     no_args_is_help=True,
 )
 

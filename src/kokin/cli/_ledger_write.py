@@ -59,7 +59,11 @@ WriteFile: TypeAlias = "Callable[[Path, Callable[[int], None]], tuple[EntryResul
 
 @with_exit_code
 def create(
-    ledger: LedgerAddress = "", policy: PolicyFile = None, actor: Actor = "", lock_timeout: LockTimeout = None
+    ledger: LedgerAddress = "",
+    policy: PolicyFile = None,
+    actor: Actor = "",
+    at: EffectiveAt = None,
+    lock_timeout: LockTimeout = None,
 ) -> Exit:
     """Create a ledger; an existing one is not changed.
 
@@ -70,8 +74,8 @@ def create(
 
     ledger_policy = Policy.load(policy) if policy else None
     try:
-        settings = lock_options(lock_timeout)
-        with Ledger.create(ledger_url(ledger), policy=ledger_policy, actor=actor_or_login(actor), **settings) as opened:
+        settings = {"actor": actor_or_login(actor), "at": time_in_japan(at), **lock_options(lock_timeout)}
+        with Ledger.create(ledger_url(ledger), policy=ledger_policy, **settings) as opened:
             status = opened.status(recompute=False)
         _output.line(message("created ledger {place}", place=shown_address(ledger)))
     except LedgerExistsError:

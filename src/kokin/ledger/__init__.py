@@ -53,7 +53,7 @@ True
 from kokin.ledger._active_entries import active_entries
 from kokin.ledger._books import LedgerAccounts
 from kokin.ledger._candidates import CandidateReason
-from kokin.ledger._changes import CHANGE_COLUMNS, BillChanges, ChangeCause
+from kokin.ledger._changes import CHANGE_COLUMNS, BillChanges, ChangeBatches, ChangeCause
 from kokin.ledger._closings import BookedTotals
 from kokin.ledger._database import LedgerError, LedgerExistsError, shown_url
 from kokin.ledger._debit_records import DEBIT_COLUMNS, DebitState
@@ -94,6 +94,7 @@ __all__ = [
     "BookTotals",
     "BookedTotals",
     "CandidateReason",
+    "ChangeBatches",
     "ChangeCause",
     "ClosingPeriod",
     "DebitAccount",

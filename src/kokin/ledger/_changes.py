@@ -11,6 +11,7 @@ ledger itself: auditable, written whole or not at all, and reversed as any other
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,25 +23,35 @@ from sqlalchemy import func, select
 
 from kokin._arrow.aggregate import sum_by
 from kokin._arrow.convert import BoolArray, Int64Array, bool_array, combine, int64_array, to_numpy
-from kokin._arrow.threads import difference_sorted, sorted_unique
+from kokin._arrow.runs import SortedRuns
+from kokin._arrow.threads import difference_sorted, isin_sorted, sorted_union, sorted_unique
 from kokin.issues import InvalidInputError, Issue
 from kokin.ledger._active_entries import reversal_targets, reversed_entries
 from kokin.ledger._codec import to_bool
 from kokin.ledger._component_states import ComponentStates
-from kokin.ledger._components import bill_keys, bills_by_id, find_components, receipt_keys, receipts_by_id
+from kokin.ledger._components import (
+    Components,
+    bill_keys,
+    bills_by_id,
+    find_components,
+    receipt_keys,
+    receipts_by_id,
+)
 from kokin.ledger._database import Transaction
-from kokin.ledger._decisions_in_force import decided_keys, receipts_of_decisions
+from kokin.ledger._decisions_in_force import receipts_of_decisions
 from kokin.ledger._journal import is_id, rows_of_entry, table_ends
-from kokin.ledger._load_bills import latest_versions
 from kokin.ledger._rematch import differs
 from kokin.ledger._reversals import root_entry
-from kokin.ledger._schema import EntryKind, PostingReason, acknowledgements, entries, seals
+from kokin.ledger._schema import EntryKind, PostingReason, acknowledgements, bill_versions, entries, seals
 from kokin.ledger._write_offs_in_force import written_off_bills
 from kokin.model import Disposition
 from kokin.reconcile import Policy, Reconciliation
 
-# Keys per round: the columns of so many bills and receipts are in memory at the same time.
-_KEYS_PER_ROUND = 1 << 17
+# Versions of bills, and receipts, per round: so many and those connected to them are in memory at the same time.
+_ROWS_PER_ROUND = 1 << 16
+
+# Rows per batch of the result.
+_BATCH_ROWS = 1 << 14
 
 _CURSOR_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}", re.ASCII)
 
@@ -150,16 +161,63 @@ def require_acknowledgeable(transaction: Transaction, cursor: str, entry: int) -
         raise InvalidInputError([issue], "nothing was written")
 
 
-def bill_changes(transaction: Transaction, cursor: str, policy: Policy) -> BillChanges:
-    """Return the changes from a cursor to the last entry; see :meth:`kokin.ledger.Ledger.changes`."""
+class ChangeBatches:
+    """The changes of bills after the last acknowledged entry of a cursor, in batches from a temporary file."""
+
+    def __init__(self, cursor: str, first_entry: int, last_entry: int) -> None:
+        #: The name of the consumer.
+        self.cursor = cursor
+        #: The first entry after those that the consumer has acknowledged.
+        self.first_entry = first_entry
+        #: The entry to acknowledge when the changes are processed.
+        self.last_entry = last_entry
+        #: The number of rows of each :class:`ChangeCause`.
+        self.causes = Counter[str]()
+        #: The sum of all changes in yen: ``amount, paid, residual, provisional, excess``.
+        self.deltas = Counter[str]()
+        self._runs = SortedRuns(CHANGE_COLUMNS, "bill_id")
+
+    @property
+    def rows(self) -> int:
+        """The number of rows."""
+        return self.causes.total()
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of :attr:`BillChanges.table` in batches, at least one; can be called several times."""
+        return self._runs.batches(_BATCH_ROWS)
+
+    def add(self, entry: int, rows: pa.Table) -> None:
+        """Add rows of an entry, the last one so far."""
+        self._runs.add(entry, rows)
+        for row in rows.column("change_cause").value_counts().to_pylist():
+            self.causes[row["values"]] += row["counts"]
+        for name in _YEN:
+            after, before = (pc.sum(rows.column(f"{name}_{side}")).as_py() or 0 for side in ("to", "from"))
+            self.deltas[name] += after - before
+
+    def finish(self) -> None:
+        """End the adding; afterwards the batches can be read."""
+        self._runs.finish()
+
+    def close(self) -> None:
+        """Remove the temporary file."""
+        self._runs.close()
+
+
+def change_batches(transaction: Transaction, cursor: str, policy: Policy) -> ChangeBatches:
+    """Return the changes from a cursor to the last entry; see :meth:`kokin.ledger.Ledger.change_batches`."""
     position, _ = cursor_position(transaction, cursor)
     last: int = transaction.connection.execute(select(func.max(entries.c.id))).scalar_one()
-    tables = [CHANGE_COLUMNS.empty_table()]
-    for entry, kind in _entries_with_rows(transaction, position):
-        tables.extend(_changes(transaction, entry, kind, policy))
-    table = pa.concat_tables(tables)
-    table = table.sort_by([("entry_id", "ascending"), ("bill_id", "ascending")]).combine_chunks()
-    return BillChanges(cursor, position + 1, last, table)
+    found = ChangeBatches(cursor, position + 1, last)
+    try:
+        for entry, kind in _entries_with_rows(transaction, position):
+            for rows in _changes(transaction, entry, kind, policy):
+                found.add(entry, rows)
+        found.finish()
+    except BaseException:
+        found.close()
+        raise
+    return found
 
 
 def _entries_with_rows(transaction: Transaction, position: int) -> Iterator[tuple[int, EntryKind]]:
@@ -179,41 +237,82 @@ def _entries_with_rows(transaction: Transaction, position: int) -> Iterator[tupl
 
 def _changes(transaction: Transaction, entry: int, kind: EntryKind, policy: Policy) -> Iterator[pa.Table]:
     """Yield the rows of one entry, by round of components."""
-    pending, is_decided = _touched(transaction, entry, kind)
-    while len(pending):
-        components = find_components(transaction, pending[:_KEYS_PER_ROUND], superseded=True)
-        pending = difference_sorted(pending, components.keys)
+    touched = _touched(transaction, entry, kind)
+    versions, receipts = touched.versions, touched.receipts
+    while len(versions) or len(receipts):
+        components = _components(transaction, touched, versions[:_ROWS_PER_ROUND], receipts[:_ROWS_PER_ROUND])
+        versions = _after_round(versions, components.bills)
+        receipts = _after_round(receipts, components.receipts)
         if len(components.bills):
-            yield _changed_rows(
-                ComponentStates(transaction, components, policy), entry, _CAUSES[kind], is_decided=is_decided
-            )
+            states = ComponentStates(transaction, components, policy)
+            yield _changed_rows(states, entry, _CAUSES[kind], is_decided=touched.is_decided)
 
 
-def _touched(transaction: Transaction, entry: int, kind: EntryKind) -> tuple[Int64Array, bool]:
-    """Return what an entry can have changed.
+def _after_round(ids: Int64Array, found: pa.Table) -> Int64Array:
+    """Return the ids after those of a round, without those that its components had too."""
+    later = ids[_ROWS_PER_ROUND:]
+    return difference_sorted(later, np.sort(to_numpy(found.column("id"), 0))) if len(later) else later
 
-    Returns:
-        The match keys of the bills and receipts of the components, int64 (k,); whether the entry decides about
-        payments, or reverses such an entry.
-    """
-    keys = []
+
+@dataclass(frozen=True)
+class _Touched:
+    """What an entry can have changed: sorted ids, int64 (k,) each."""
+
+    versions: Int64Array
+    """The versions of bills that it added, or of which it wrote off yen."""
+    replacing: Int64Array
+    """Those of them that replace a version."""
+    replaced: Int64Array
+    """The version that each of them replaces; not sorted."""
+    receipts: Int64Array
+    """The receipts that it posted, or about which it decided."""
+    is_decided: bool
+    """Whether it decides about payments, or reverses such an entry."""
+
+
+def _touched(transaction: Transaction, entry: int, kind: EntryKind) -> _Touched:
+    """Return what an entry can have changed."""
     versions = rows_of_entry(transaction, "bill_versions", entry)
-    if len(versions):
-        replaced = transaction.rows("bill_versions", versions, ("replaces_id",)).column("replaces_id").drop_null()
-        ids = np.concatenate([versions, to_numpy(replaced, 0)])
-        keys.append(bill_keys(bills_by_id(transaction, ids, superseded=True))[0])
+    first, end = (int(versions[0]), int(versions[-1])) if len(versions) else (0, 0)
+    pairs = select(bill_versions.c.id, bill_versions.c.replaces_id).where(
+        bill_versions.c.id.between(first, end), bill_versions.c.replaces_id.is_not(None)
+    )
+    replacing = transaction.table(pairs.order_by(bill_versions.c.id))
     posted = transaction.rows("postings", rows_of_entry(transaction, "postings", entry), ("receipt_id",))
-    if len(posted):
-        ids = sorted_unique(to_numpy(posted.column("receipt_id"), 0))
-        keys.append(receipt_keys(receipts_by_id(transaction, ids))[0])
     # Another division of a payment among bills can leave its posting as it was.
     decided = root_entry(reversal_targets(transaction), entry) if kind is EntryKind.REVERSAL else entry
     decisions = transaction.rows("decisions", rows_of_entry(transaction, "decisions", decided), ("receipt_id",))
-    if len(decisions):
-        keys.append(decided_keys(transaction, receipts_of_decisions(decisions)))
     if written_off := written_off_bills(transaction, decided):
-        keys.append(bill_keys(latest_versions(transaction, pa.chunked_array([written_off], pa.string())))[0])
-    return sorted_unique(np.concatenate([np.empty(0, np.int64), *keys])), len(decisions) > 0
+        in_force = select(func.max(bill_versions.c.id).label("id")).where(bill_versions.c.entry_id <= entry)
+        in_force = in_force.group_by(bill_versions.c.bill_id)
+        rows = transaction.fetch(in_force, bill_versions.c.bill_id, written_off)
+        versions = sorted_union(versions, to_numpy(rows.column("id"), 0))
+    return _Touched(
+        versions,
+        to_numpy(replacing.column("id"), 0),
+        to_numpy(replacing.column("replaces_id"), 0),
+        sorted_union(to_numpy(posted.column("receipt_id"), 0), receipts_of_decisions(decisions)),
+        len(decisions) > 0,
+    )
+
+
+def _components(transaction: Transaction, touched: _Touched, versions: Int64Array, receipts: Int64Array) -> Components:
+    """Return the components of some versions and receipts of an entry.
+
+    A version and the one that it replaces can have no key in common. They are in the same result, as a bill has one
+    row per entry.
+    """
+    keys = sorted_unique(receipt_keys(receipts_by_id(transaction, receipts))[0])
+    added = sorted_union(versions, touched.replaced[isin_sorted(touched.replacing, versions)])
+    while True:
+        keys = sorted_union(keys, bill_keys(bills_by_id(transaction, added, superseded=True))[0])
+        components = find_components(transaction, keys, superseded=True)
+        known = np.sort(to_numpy(components.bills.column("id"), 0))
+        has_new, has_old = (isin_sorted(ids, known) for ids in (touched.replacing, touched.replaced))
+        added = sorted_union(touched.replacing[has_old & ~has_new], touched.replaced[has_new & ~has_old])
+        if not len(added):
+            return components
+        keys = components.keys
 
 
 def _changed_rows(states: ComponentStates, entry: int, cause: ChangeCause, *, is_decided: bool) -> pa.Table:

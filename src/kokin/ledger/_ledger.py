@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import cache, partial
@@ -26,7 +26,8 @@ from kokin.ledger import _queries
 from kokin.ledger._books import LedgerAccounts
 from kokin.ledger._changes import (
     BillChanges,
-    bill_changes,
+    ChangeBatches,
+    change_batches,
     cursor_position,
     require_acknowledgeable,
     require_cursor_name,
@@ -162,6 +163,7 @@ class Ledger:
         *,
         policy: Policy | None = None,
         actor: str = "",
+        at: datetime | None = None,
         clock: Callable[[], datetime] = _now,
         lock_timeout: float = LOCK_TIMEOUT_S,
     ) -> Self:
@@ -172,16 +174,18 @@ class Ledger:
                 SQLite file.
             policy: the choices of the authority, stored in the first entry; see :meth:`set_policy`.
             actor: who creates it; by default the login name.
+            at: the effective time, if entries of an earlier time follow; by default now, by the ledger's clock.
             clock: returns the current time, with a zone.
             lock_timeout: how long a writer waits for another, in seconds.
 
         Raises:
+            InvalidInputError: ``at`` has no zone, or is in the future.
             LedgerExistsError: the database has a ledger already.
             LedgerError: the database cannot be reached or written.
         """
 
         def create(database: Database) -> Policy:
-            return _create(database, policy or Policy(), clock, actor or login_name())
+            return _create(database, policy or Policy(), clock(), at, actor or login_name())
 
         return cls._connected(url, clock, lock_timeout, create)
 
@@ -1305,8 +1309,8 @@ class Ledger:
         a result, or whose last debit failed are counted and left out. With ``retry`` the file has only bills whose last
         debit failed, by a code and after a number of attempts that the policy allows (再振替).
 
-        The names of the account holders are written into the file only. The entry is committed between the draft of the
-        file and its name: after an interruption, the same call completes the file.
+        The accounts and the names of their holders are written into the file only. The entry is committed between the
+        draft of the file and its name: after an interruption, the same call completes the file.
 
         Args:
             accounts: a table with the columns of :class:`DebitAccount`, in the order of the debits.
@@ -1403,7 +1407,7 @@ class Ledger:
 
         The same ledger and cursor give the same rows; further entries add rows at the end. :meth:`acknowledge` moves
         the cursor. The deltas of a bill, from the first entry of the ledger on, add up to its balance. Memory and time
-        depend on the bills that changed.
+        depend on the bills that changed; :meth:`change_batches` needs less memory.
 
         Args:
             cursor: the name of the consumer: Latin letters, digits and ``. _ -``, at most 64; a new one is before the
@@ -1412,8 +1416,25 @@ class Ledger:
         Raises:
             InvalidInputError: ``CURSOR_NAME``: not a name.
         """
+        with self.change_batches(cursor) as found:
+            table = pa.Table.from_batches(found.batches()).combine_chunks()
+            return BillChanges(cursor, found.first_entry, found.last_entry, table)
+
+    @contextmanager
+    def change_batches(self, cursor: str) -> Iterator[ChangeBatches]:
+        """Open what :meth:`changes` returns in batches, from a temporary file: for more rows than fit into memory.
+
+        Args:
+            cursor: the name of the consumer, as in :meth:`changes`.
+
+        Raises:
+            InvalidInputError: ``CURSOR_NAME``: not a name.
+            OSError: the temporary file cannot be written.
+        """
         require_cursor_name(cursor)
-        return self._read(lambda transaction: bill_changes(transaction, cursor, _queries.policy(transaction, None)))
+        found = self._read(lambda transaction: change_batches(transaction, cursor, _queries.policy(transaction, None)))
+        with closing(found):
+            yield found
 
     def acknowledge(
         self, cursor: str, entry: int, *, actor: str, reason: str = "", at: datetime | None = None
@@ -1853,7 +1874,7 @@ def _require_same_records(transaction: Transaction, entry: Entry, file: ReceiptB
         raise InvalidInputError([issue], "nothing was posted")
 
 
-def _create(database: Database, policy: Policy, clock: Callable[[], datetime], actor: str) -> Policy:
+def _create(database: Database, policy: Policy, now: datetime, at: datetime | None, actor: str) -> Policy:
     """Create the tables and the first entry, with the policy.
 
     Raises:
@@ -1864,7 +1885,7 @@ def _create(database: Database, policy: Policy, clock: Callable[[], datetime], a
             raise LedgerExistsError(f"there is a ledger in {shown_url(database.engine.url)} already; open it instead")
         create_schema(database, connection)
         writer = EntryWriter(database, connection)
-        writer.begin(EntryKind.CREATED, clock(), actor=actor)
+        writer.begin(EntryKind.CREATED, now, at, actor=actor)
         entry = writer.commit({"policy": policy.model_dump(mode="json")})
     _log_entry(entry)
     return policy

@@ -545,7 +545,7 @@ closing_figures = _define(
     CheckConstraint("is_late IN (0, 1)"),
 )
 Index("closing_figures_entry_id", closing_figures.c.entry_id)
-#: 口座振替依頼: the records of requests. The name of the account holder is in the file for the bank only.
+#: 口座振替依頼: the records of requests. The account and the name of its holder are in the file for the bank only.
 debit_records = _define(
     "debit_records",
     *_id(),
@@ -555,7 +555,7 @@ debit_records = _define(
     Column("attempt", _INT, nullable=False, comment="1 for the first request of the bill, 2 for 再振替"),
     Column("customer_number", _TEXT, nullable=False, comment="顧客番号, by which the result names the debit"),
     Column("amount", _INT, nullable=False),
-    Column("account", _TEXT, nullable=False, comment="bank, branch, type and number of the account, with hyphens"),
+    Column("account_check", _TEXT, nullable=False, comment="a salt, a hyphen and the check code of the account"),
     Column("debit_on", _DATE, nullable=False, comment="引落日"),
     *_hash(),
     _between("amount", 1),

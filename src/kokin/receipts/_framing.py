@@ -46,6 +46,12 @@ _CELLS = {
     delimiter: re.compile(rb'(?:"((?:[^"]++|"")*+)"|([^"' + delimiter + rb"]*+))(" + delimiter + rb"|\Z)")
     for delimiter in (b",", b"\t", b";")
 }
+# A row of such cells.
+_ROWS = {
+    delimiter: re.compile(cell + rb"(?:" + delimiter + cell + rb")*+")
+    for delimiter in _CELLS
+    for cell in [rb'(?:"(?:[^"]++|"")*+"|[^"' + delimiter + rb"]*+)"]
+}
 
 
 class Frame(NamedTuple):
@@ -523,6 +529,15 @@ def split_row(row: bytes, delimiter: bytes = b",") -> list[bytes]:
     [b'01', b'a, b', b'']
     """
     return [cell for _, cell in _quoted_cells(row, delimiter)] if b'"' in row else row.split(delimiter)
+
+
+def has_stray_quote(row: bytes, delimiter: bytes = b",") -> bool:
+    """Whether :func:`split_row` raises for a row; without the time that an exception needs.
+
+    >>> has_stray_quote(b'01,"a, b",'), has_stray_quote(b'01,a"b')
+    (False, True)
+    """
+    return _ROWS[delimiter].fullmatch(row) is None
 
 
 def cell_starts(row: bytes, delimiter: bytes = b",") -> list[int]:

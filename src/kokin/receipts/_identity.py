@@ -6,6 +6,9 @@ duplicate is decided in ``kokin.reconcile``.
 A reference that is unique by itself is the key. Any other key is a text of the layout's name and the key's parts:
 ``zengin-01:9999|001|1234567|2026-04-01|000002``. In a part, ``%`` and ``|`` are written as ``%25`` and ``%7C``, so two
 keys are equal only if all their parts are.
+
+A key is stored with the receipt, so the number of a payer's account is not a part of it: only its remainder is, from
+which the account cannot be found. Two accounts of a branch have the same remainder in one of 65,521 cases.
 """
 
 from __future__ import annotations
@@ -30,6 +33,9 @@ _SEPARATOR = "|"
 _ESCAPES = (("%", "%25"), (_SEPARATOR, "%7C"))
 
 
+# A prime number: the remainder of a number of seven digits fits about 150 of them.
+_SENSITIVE_MODULUS = 65_521
+
 _TYPE = field_types(Receipt)["provider_key"]
 assert isinstance(_TYPE, Text)
 MAX_LENGTH = _TYPE.width
@@ -42,6 +48,7 @@ class PaymentKey:
         identity = layout.identity or IdentityFields()
         is_present = {path: path.startswith("header.") or path in fields for path in identity.ids}
         self._none = identity.none
+        self._sensitive = {path for path in identity.ids if (field := layout.field_of(path)) and field.sensitive}
         #: The parts of a key that must all have a value, and the references of which the first with a value is used.
         self._required = [*identity.fields, *identity.scope]
         self._references = [path for path in identity.assigned if is_present[path]]
@@ -75,7 +82,9 @@ class PaymentKey:
         name = path.removeprefix("header.")
         value = record.get(path) if name == path else header.get(name)
         text = value.isoformat() if isinstance(value, date | time) else None if value is None else str(value)
-        return None if text in self._none.get(path, ()) else text
+        if text is None or text in self._none.get(path, ()):
+            return None
+        return str(int(text) % _SENSITIVE_MODULUS) if path in self._sensitive else text
 
     def _join(self, parts: list[str | None]) -> str | None:
         """Return the key of the parts, or ``None`` if a part is missing."""
@@ -96,6 +105,8 @@ class PaymentKey:
             if path in self._none:
                 identifies_nothing = pc.is_in(column, array_of(self._none[path], pa.string()))
                 column = pc.if_else(identifies_nothing, _scalar(None), column)
+            if path in self._sensitive:
+                column = _remainders(column)
             return _escape_column(column) if self._prefix else column
 
         columns: dict[str, pa.Array] = {}
@@ -129,6 +140,13 @@ class PaymentKey:
 def _scalar(text: str | None) -> pa.Scalar:
     """Return a text as an Arrow scalar (``pa.scalar`` imports pandas)."""
     return array_of([text], pa.string())[0]
+
+
+def _remainders(digits: pa.Array) -> pa.Array:
+    """Return the remainders of numbers as texts."""
+    numbers = digits.cast(pa.int64())
+    multiples = pc.multiply(pc.divide(numbers, _SENSITIVE_MODULUS), _SENSITIVE_MODULUS)
+    return pc.subtract(numbers, multiples).cast(pa.string())
 
 
 def _escape(text: str) -> str:

@@ -170,6 +170,8 @@ class Session:
     def batches(self, stream: BinaryIO, *, raw: bool) -> Iterator[pa.RecordBatch]:
         """Yield the receipts of the file in batches, read record by record."""
         schema = record_schema(self.mapping.columns, raw=raw)
+        if isinstance(self.decoder, XmlDecoder):
+            self.decoder.keeps_records = False
         receipts = (parsed for parsed in self.records(stream) if parsed.receipt is not None)
         while chunk := list(islice(receipts, BATCH_ROWS)):
             yield receipt_batch(chunk, schema)
@@ -185,7 +187,7 @@ class Session:
         """Report blank lines between records: a warning, but damage if they contain NUL or SUB."""
         location = Location(self.decoder.file, blank.record_no, blank.byte_offset)
         found = ", ".join(["NUL or SUB"] * blank.is_damaged + [f"{blank.count} lines"] * (blank.count > 1))
-        self._add_issue(Issue("BYTE_UNKNOWN" if blank.is_damaged else "LINE_BLANK", found=found, location=location))
+        self._add_issues([Issue("BYTE_UNKNOWN" if blank.is_damaged else "LINE_BLANK", found=found, location=location)])
         if blank.is_damaged and self.decoder.lenient:
             self.totals.read += blank.count
             self.totals.rejected += blank.count
@@ -286,8 +288,9 @@ class Session:
         totals = self.totals
         totals.read += 1
         amount = record.values.get(self._amount_field) or 0
-        is_unpaid = record.is_valid and not self.mapping.is_payment(record.values)
-        receipt = self._receipt(record) if record.is_valid and not is_unpaid else None
+        is_valid = record.is_valid
+        is_unpaid = is_valid and not self.mapping.is_payment(record.values)
+        receipt = self._receipt(record) if is_valid and not is_unpaid else None
         if is_unpaid:
             totals.unpaid += 1
             totals.unpaid_yen += amount
@@ -297,15 +300,16 @@ class Session:
         else:
             totals.rejected += 1
             totals.rejected_yen += amount
-        for issue in record.issues:
-            self._add_issue(issue)
+        if record.issues:
+            self._add_issues(record.issues)
         self.checker.add_detail(record, unpaid=is_unpaid)
         return receipt
 
-    def _add_issue(self, issue: Issue) -> None:
-        """Append an issue of a detail record or blank; an unknown byte makes the whole file suspect."""
-        is_fatal = issue.code == "BYTE_UNKNOWN" and not self.decoder.lenient
-        (self.issues.reject_file if is_fatal else self.issues.add)(issue)
+    def _add_issues(self, issues: list[Issue]) -> None:
+        """Append the issues of a detail record or blank; an unknown byte makes the whole file suspect."""
+        self.issues.add(*issues)
+        if not self.decoder.lenient:
+            self.issues.fatal.add(issue for issue in issues if issue.code == "BYTE_UNKNOWN")
 
     def _receipt(self, record: RawRecord) -> dict[str, Any] | None:
         """Return the canonical values of a valid record; if they are invalid, ``None`` and more issues in it."""

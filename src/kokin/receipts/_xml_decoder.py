@@ -52,6 +52,8 @@ class XmlDecoder:
     def __init__(self, layout: Layout, issues: FileIssues, totals: Totals, *, lenient: bool, file: str) -> None:
         self.layout, self.issues, self.totals = layout, issues, totals
         self.lenient, self.file = lenient, file
+        #: Whether the records are kept with their issues; if not, an issue that is only counted has no location.
+        self.keeps_records = True
         self.columns = [each.id for each in layout.data.fields]
         self._fields = TransactionFields(layout)
 
@@ -68,7 +70,7 @@ class XmlDecoder:
                 self.issues.reject_file(issue.with_location(Location(self.file, byte=issue.location.byte)))
 
     def _documents(self, stream: BinaryIO) -> Iterator[RawRecord]:
-        transactions = TransactionRecords(self._fields, self.file)
+        transactions = TransactionRecords(self._fields, self.issues, self.file, keeps_records=self.keeps_records)
         document: _Document | None = None
         header: int | None = None  # the offset of a header (AppHdr) whose message must follow
         for segment in segments(stream):
@@ -113,6 +115,8 @@ class _Document:
         self._segment_offset = offset
         #: Of the root, in braces; empty until the root has been read.
         self._namespace = ""
+        #: ``_PARENTS`` in that namespace.
+        self._parents: dict[str, list[str]] = {}
         self._has_report = False
         self._entry: Entry | None = None
         self._report = ReportTotals()
@@ -169,7 +173,7 @@ class _Document:
         if not self._namespace:
             self._start_root(element, is_root=parent is None)
         elif name in _PARENTS:
-            if parent.tag not in [self._namespace + each for each in _PARENTS[name]]:
+            if parent.tag not in self._parents[name]:
                 raise self._misplaced(name, " or ".join(_PARENTS[name]))
             if name == "Ntry":
                 self._entry = Entry(self._segment_offset, self._transactions, self._issues)
@@ -187,6 +191,7 @@ class _Document:
         if not is_root or (message not in self._messages and not _HEADER.fullmatch(element.tag)):
             raise rejection("XML_MESSAGE", self.offset, ", ".join(self._messages), message)
         self._namespace = element.tag.rpartition("}")[0] + "}"
+        self._parents = {name: [self._namespace + each for each in parents] for name, parents in _PARENTS.items()}
         self.is_message = bool(message)
         paths = {path for f in self._layout.data.fields for path in f.path}
         of_transaction = {path for path in paths if path.startswith(IN_TRANSACTION)}

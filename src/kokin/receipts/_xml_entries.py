@@ -22,7 +22,6 @@ from typing import Any
 
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.model import redact
-from kokin.receipts._fields import field_error
 from kokin.receipts._issue_log import FileIssues
 from kokin.receipts._record import RawRecord
 from kokin.receipts._totals import DeclaredTotal
@@ -30,7 +29,9 @@ from kokin.receipts._xml_fields import WHITESPACE, Texts, TransactionFields, par
 
 _SIGNS = {"CRDT": 1, "DBIT": -1}
 _TRUE = ("true", "1")
+# Not changed, as no texts are.
 _NO_TEXTS = Texts()
+_AMOUNT_MISSING = Issue("FIELD_MISSING", field="Ntry.Amt")
 # Transactions of one entry that are kept until the amount of the entry is compared with their sum.
 _MAX_PENDING = 10_000
 #: Paths of the declared totals below ``TxsSummry``, with the direction of the entries that they count.
@@ -44,9 +45,9 @@ SUMMARY = {
 class TransactionRecords:
     """Makes the records of a file's transactions and numbers them."""
 
-    def __init__(self, fields: TransactionFields, file: str) -> None:
+    def __init__(self, fields: TransactionFields, issues: FileIssues, file: str, *, keeps_records: bool) -> None:
         self.file = file
-        self._fields = fields
+        self._fields, self._issues, self._keeps_records = fields, issues, keeps_records
         self._count = 0
         #: What was read last, and from which texts: a file may have any number of empty elements, with the same texts.
         self._last: tuple[Texts, bool, dict[str, Any], list[Issue]] | None = None
@@ -55,8 +56,16 @@ class TransactionRecords:
         """Return the record of a transaction (``alone``: the only one) of the entry at a byte of the file."""
         self._count += 1
         values, issues = self._read(texts, alone=alone)
-        location = Location(self.file, self._count, offset)
-        return RawRecord("data", self._count, offset, b"", values, [issue.with_location(location) for issue in issues])
+        record = RawRecord("data", self._count, offset, b"", values, [])
+        self.add_issues(record, issues)
+        return record
+
+    def add_issues(self, record: RawRecord, issues: Sequence[Issue]) -> None:
+        """Add issues to a record with its location; without one if they are only counted."""
+        if issues and (self._keeps_records or not self._issues.all.is_full):
+            location = Location(self.file, record.record_no, record.byte_offset)
+            issues = [issue.with_location(location) for issue in issues]
+        record.issues += issues
 
     def _read(self, texts: Texts, *, alone: bool) -> tuple[dict[str, Any], list[Issue]]:
         """Return the values by field, and the issues without their location."""
@@ -116,6 +125,9 @@ class Charges:
         return Charges(self.recorded + other.recorded, self.total + other.total)
 
 
+_NO_CHARGES = Charges()
+
+
 def read_charges(element: Any, entry: Any, namespace: str) -> Charges:
     """Return the charges of an element, a transaction or the entry itself. Amounts that are not yen are ignored.
 
@@ -123,7 +135,7 @@ def read_charges(element: Any, entry: Any, namespace: str) -> Charges:
     if it is DBIT. Without ``CdtDbtInd`` it is deducted, in a reversal (``RvslInd``) added; so is
     ``Chrgs/TtlChrgsAndTaxAmt``, which has no direction.
     """
-    charges = Charges()
+    charges = _NO_CHARGES
     for group in element.iterchildren(f"{namespace}Chrgs"):
         is_reversal = (entry.findtext(f"{namespace}RvslInd") or "").strip(WHITESPACE) in _TRUE
         default_sign = 1 if is_reversal else -1
@@ -240,7 +252,7 @@ class Entry:
         #: Texts of the entry itself, read at the second transaction.
         self._texts: Texts | None = None
         #: Texts of the first transaction, until the second one or the end.
-        self._first = Texts()
+        self._first = _NO_TEXTS
         self._count = 0
         #: Texts of ``Btch/NbOfTxs``; one that is not a number is invalid.
         self.declared_counts: list[str] = []
@@ -249,7 +261,7 @@ class Entry:
         self._pending_charges: list[Charges] = []
         self._has_released = False
         #: Charges and yen of all transactions, debits negative.
-        self._charges = Charges()
+        self._charges = _NO_CHARGES
         self._sum = 0
         #: Whether a transaction lacks a readable amount or direction.
         self._is_incomplete = False
@@ -257,7 +269,8 @@ class Entry:
     def add(self, texts: Texts, charges: Charges, entry_texts: Callable[[], Texts]) -> list[RawRecord]:
         """Add a transaction, and return the records that are released; ``entry_texts`` reads those of the entry."""
         self._count += 1
-        self._charges += charges
+        if charges is not _NO_CHARGES:
+            self._charges += charges
         self._pending_charges.append(charges)
         if self._count == 1:
             self._first = texts
@@ -287,14 +300,10 @@ class Entry:
         if self._count <= 1:
             self._add_record(texts.union(self._first), alone=True)
         self._compare_count()
-        try:
-            if "Amt" in texts.invalid:
-                raise field_error("XML_ELEMENT")
-            amount = parse_amount(" ".join(texts.values.get("Amt", ())), texts.currencies.get("Amt", ()))
-        except InvalidInputError as error:
+        amount = _entry_amount(texts)
+        if isinstance(amount, Issue):
             report.is_incomplete = True
-            (issue,) = error.issues
-            self._reject(Issue(issue.code, field="Ntry.Amt", expected=issue.expected, found=issue.found))
+            self._reject(amount)
         else:
             direction = texts.first(["CdtDbtInd"])
             report.count(direction, amount)
@@ -316,7 +325,7 @@ class Entry:
         if not difference:
             return
         # The record of an entry without transactions has no charges of its own.
-        single = _explain(difference, own_charges(), self._charges, self._pending_charges or [Charges()])
+        single = _explain(difference, own_charges(), self._charges, self._pending_charges or [_NO_CHARGES])
         issue = Issue("TOTAL_MISMATCH", field="Ntry.Amt", expected=str(self._sum), found=_decimal_text(amount))
         if single is None:
             self._reject(issue)
@@ -333,8 +342,20 @@ class Entry:
             self._issues.reject_file(issue.with_location(Location(self._records.file, byte=self._offset)))
         for record in self._pending:
             if record.is_valid:
-                location = Location(self._records.file, record.record_no, record.byte_offset)
-                record.issues.append(issue.with_location(location))
+                self._records.add_issues(record, [issue])
+
+
+def _entry_amount(texts: Texts) -> int | Fraction | Issue:
+    """Return the amount of an entry, or the issue of one that cannot be read."""
+    if "Amt" in texts.invalid:
+        return Issue("XML_ELEMENT", field="Ntry.Amt")
+    if "Amt" not in texts.values:
+        return _AMOUNT_MISSING
+    try:
+        return parse_amount(" ".join(texts.values["Amt"]), texts.currencies.get("Amt", ()))
+    except InvalidInputError as error:
+        (issue,) = error.issues
+        return replace(issue, field="Ntry.Amt")
 
 
 def _decimal_text(amount: int | Fraction) -> str:

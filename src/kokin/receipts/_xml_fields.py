@@ -41,6 +41,8 @@ class Texts:
 
     def union(self, other: Texts) -> Texts:
         """Return the texts of both; they have no path in common."""
+        if not other:
+            return self
         return Texts(
             {**self.values, **other.values}, {**self.currencies, **other.currencies}, self.invalid | other.invalid
         )

@@ -161,7 +161,7 @@ CREATE TABLE debit_records (
     attempt BIGINT NOT NULL,
     customer_number TEXT NOT NULL,
     amount BIGINT NOT NULL,
-    account TEXT NOT NULL,
+    account_check TEXT NOT NULL,
     debit_on DATE NOT NULL,
     hash BYTEA NOT NULL,
     PRIMARY KEY (id),
@@ -179,7 +179,7 @@ CREATE INDEX debit_records_bill_id ON debit_records (bill_id, id);
 COMMENT ON COLUMN debit_records.record_no IS 'the number of the debit in the request, from 1';
 COMMENT ON COLUMN debit_records.attempt IS '1 for the first request of the bill, 2 for 再振替';
 COMMENT ON COLUMN debit_records.customer_number IS '顧客番号, by which the result names the debit';
-COMMENT ON COLUMN debit_records.account IS 'bank, branch, type and number of the account, with hyphens';
+COMMENT ON COLUMN debit_records.account_check IS 'a salt, a hyphen and the check code of the account';
 COMMENT ON COLUMN debit_records.debit_on IS '引落日';
 CREATE TABLE debit_results (
     id BIGINT NOT NULL,

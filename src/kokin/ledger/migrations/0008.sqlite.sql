@@ -207,7 +207,7 @@ CREATE TABLE debit_records (
     attempt INTEGER NOT NULL,
     customer_number TEXT NOT NULL,
     amount INTEGER NOT NULL,
-    account TEXT NOT NULL,
+    account_check TEXT NOT NULL,
     debit_on TEXT NOT NULL,
     hash BLOB NOT NULL,
     PRIMARY KEY (id),
@@ -226,7 +226,7 @@ CREATE TABLE debit_records (
     CHECK (typeof(attempt) IN ('integer', 'null')),
     CHECK (typeof(customer_number) IN ('text', 'null')),
     CHECK (typeof(amount) IN ('integer', 'null')),
-    CHECK (typeof(account) IN ('text', 'null')),
+    CHECK (typeof(account_check) IN ('text', 'null')),
     CHECK (typeof(debit_on) IN ('text', 'null') AND debit_on IS date(debit_on)),
     CHECK (typeof(hash) IN ('blob', 'null')),
     FOREIGN KEY(entry_id) REFERENCES entries (id)

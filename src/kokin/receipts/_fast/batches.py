@@ -16,13 +16,12 @@ import pyarrow.compute as pc
 
 from kokin._arrow.convert import BoolArray, Int64Array, UInt8Array, int64_array
 from kokin._arrow.threads import lazy_thread_map
-from kokin.issues import InvalidInputError
 from kokin.receipts._columns import array_of, record_schema
 from kokin.receipts._fast.ascii_words import equals, not_digits, union
 from kokin.receipts._fast.block import ColumnReader, ParsedBlock, supports_kind
 from kokin.receipts._fast.csv_matrix import CsvCells, CsvMatrix, CsvRows, split_lines
 from kokin.receipts._fast.headers import HeaderReader
-from kokin.receipts._framing import Blank, Block, Frame, Lines, Piece, split_row
+from kokin.receipts._framing import Blank, Block, Frame, Lines, Piece, has_stray_quote, split_row
 from kokin.receipts._record import Decoder, ReceiptMapping
 from kokin.receipts._session import BATCH_ROWS, ParsedRecord, Session, receipt_batch
 from kokin.receipts.layouts import Layout, RecordKind
@@ -298,11 +297,8 @@ class _BatchReader:
                 yield source.frame(end)
                 end += 1
                 if behind - end > _MIN_RECORDS and self.session.counts_headers(name):
-                    if self._count_headers(name, source.part(end, behind - 1)):
-                        end = behind - 1
-                    else:
-                        yield from source.part(end, behind)
-                        end = behind
+                    self._count_headers(name, source.part(end, behind - 1))
+                    end = behind - 1
         if isinstance(source, list) or not end:
             yield from source
         elif end < source.count:
@@ -329,13 +325,10 @@ class _BatchReader:
         blanks = (self.layout.width or width) - width
         return np.pad(rows, ((0, 0), (0, blanks)), constant_values=ord(" ")) if blanks else rows
 
-    def _count_headers(self, name: str, source: Block | Lines) -> bool:
-        """Count headers between two others; return whether their issues could be counted."""
+    def _count_headers(self, name: str, source: Block | Lines) -> None:
+        """Count headers between two others."""
         issues = self._headers[name].issues(self._body(source, np.arange(source.count)))
-        if issues is None:
-            return False
         self.session.count_headers(source.count, issues.errors, issues.warnings)
-        return True
 
     def _add_receipt(self, parsed: ParsedRecord) -> None:
         if parsed.receipt is not None:
@@ -410,10 +403,11 @@ class _BatchReader:
         """Count those of the rows that are left which have a stray quote, or quotes and other cells than columns."""
         columns, codes = len(self._kinds[0].fields), Counter[str]()
         for i in np.flatnonzero(is_left & (rows.quotes > 0) & (run.classes != _BLANK)).tolist():
-            try:
-                code = "WIDTH" if len(split_row(rows.lines.frame(i).raw)) != columns else ""
-            except InvalidInputError:
+            row, delimiter = rows.lines.frame(i).raw, self._framing.delimiter
+            if has_stray_quote(row, delimiter):
                 code = "QUOTES"
+            else:
+                code = "WIDTH" if len(split_row(row, delimiter)) != columns else ""
             if code:
                 is_left[i] = False
                 codes[code] += 1

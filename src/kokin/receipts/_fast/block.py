@@ -439,8 +439,6 @@ def supports_kind(layout: Layout, kind: RecordKind) -> bool:
     paths = [path for source in layout.receipt.values() for path in [*source.first, source.field * bool(source.values)]]
     if any(path.startswith("header.") for path in paths):
         return False
-    if layout.csv and layout.csv.delimiter != "comma":
-        return False
     # A constant is tested on the bytes of a record, and has no column of its own.
     constants = [f for f in kind.fields if f.const is not None]
     if constants and (layout.csv or any(f.id in layout.mapped for f in constants)):

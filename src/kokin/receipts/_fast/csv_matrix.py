@@ -1,6 +1,6 @@
 """Rows of a CSV laid out as records of a fixed width, so that one column reader reads both kinds of file.
 
-Commas and newlines are found in a whole chunk of bytes; the cells of each column are then copied to a field of the
+Delimiters and newlines are found in a whole chunk of bytes; the cells of each column are then copied to a field of the
 record: numbers to the right with zeros on the left, texts to the left with blanks on the right. With fields of 5, 3 and
 8 bytes::
 
@@ -26,7 +26,7 @@ from kokin.receipts._framing import Lines
 from kokin.receipts.layouts import Field, FieldType, Layout, RecordKind
 from kokin.receipts.layouts._schema import DATED, NUMERIC
 
-_COMMA, _NEWLINE, _QUOTE, _SPACE, _ZERO = b',\n" 0'
+_NEWLINE, _QUOTE, _SPACE, _ZERO = b'\n" 0'
 # The digits of a date or time with separators, and the separators, by their place in the cell.
 _DATE_DIGITS, _DATE_SEPARATORS = [0, 1, 2, 3, 5, 6, 8, 9], {4: ord("-"), 7: ord("-")}
 _TIME_DIGITS, _TIME_SEPARATORS = [0, 1, 3, 4, 6, 7], {2: ord(":"), 5: ord(":")}
@@ -63,7 +63,7 @@ class CsvRows:
     lines: Lines
     chunk: Chunk
     separators: Int64Array
-    """Every comma and newline of the chunk outside of quotes, int64 (m,)."""
+    """Every delimiter and newline of the chunk outside of quotes, int64 (m,)."""
     last: Int64Array
     """The index in ``separators`` of the newline of each row."""
     cells: Int64Array
@@ -84,11 +84,11 @@ class CsvRows:
 def split_lines(lines: Lines, margin: int) -> CsvRows:
     """Find the cells of lines of a CSV.
 
-    A comma inside of quotes has an odd number of quotes before it in its row. For ``a,"b,c"`` and a newline, the
+    A delimiter inside of quotes has an odd number of quotes before it in its row. For ``a,"b,c"`` and a newline, the
     separators are at 1 and 7; the comma at 4 has one quote before it.
     """
-    buffer = np.frombuffer(lines.content, np.uint8)
-    marks = np.flatnonzero((buffer == _COMMA) | (buffer == _NEWLINE) | (buffer == _QUOTE))
+    buffer, delimiter = np.frombuffer(lines.content, np.uint8), ord(lines.framing.delimiter)
+    marks = np.flatnonzero((buffer == delimiter) | (buffer == _NEWLINE) | (buffer == _QUOTE))
     mark_bytes = buffer[marks]
     ends_row = mark_bytes == _NEWLINE
     quotes_so_far = np.cumsum(mark_bytes == _QUOTE)
@@ -96,7 +96,7 @@ def split_lines(lines: Lines, margin: int) -> CsvRows:
     if quotes.any():
         row = np.cumsum(ends_row) - ends_row
         quotes_before = quotes_so_far - np.concatenate([[0], quotes_so_far[ends_row]])[row]
-        is_separator = ends_row | ((mark_bytes == _COMMA) & (quotes_before % 2 == 0))
+        is_separator = ends_row | ((mark_bytes == delimiter) & (quotes_before % 2 == 0))
         marks, ends_row = marks[is_separator], ends_row[is_separator]
     last = np.flatnonzero(ends_row)
     padding = b"\0" * margin
@@ -138,7 +138,7 @@ class CsvMatrix:
         self.kind = RecordKind(role="data", ja="", en="", fields=[_fixed_field(field) for field in self._fields])
         self._stride = max(self.kind.width, MIN_STRIDE)
         #: Bytes that are cut out beyond the end of a chunk at most.
-        self.margin = 2 * max(field.length for field in self._fields)
+        self.margin = 2 * max(max(field.length, len(field.format or "")) for field in self._fields)
 
     def matrix(self, rows: CsvRows, indexes: Int64Array) -> CsvCells:
         """Return the records that rows become; those with these indexes have as many cells as the file has columns."""
@@ -241,9 +241,10 @@ def _without_separators(
     """Return the digits of dates ``2026-04-01`` or times ``12:00:00``, ``12:00``, and which cells have another form."""
     is_date = field.type is FieldType.DATE
     digits, separators = (_DATE_DIGITS, _DATE_SEPARATORS) if is_date else (_TIME_DIGITS, _TIME_SEPARATORS)
-    copied = chunk.cut(starts, field.length)
+    width = len(str(field.format))  # not that of the field, which is a maximum
+    copied = chunk.cut(starts, width)
     lacks_seconds = (lengths == 5) & (not is_date)
-    has_other_form: BoolArray = (lengths != field.length) & ~lacks_seconds
+    has_other_form: BoolArray = (lengths != width) & ~lacks_seconds
     for position, separator in separators.items():
         has_other_form |= (copied[:, position] != separator) & ~(lacks_seconds & (position > 4))
     cells = copied[:, digits]

@@ -6,12 +6,13 @@ from collections import Counter
 from datetime import date
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
-from kokin._arrow.convert import UInt8Array
+from kokin._arrow.convert import UInt8Array, buffer_view
 from kokin.issues import InvalidInputError, Issue
 from kokin.receipts._fast.ascii_words import CharsetCheck
-from kokin.receipts._fields import cell_reader
+from kokin.receipts._fields import cell_reader, decode_cell
 from kokin.receipts.layouts import FieldType, Layout, RecordKind
 
 
@@ -31,29 +32,35 @@ class HeaderReader:
         kanji = [(kind.offsets[f.id], f.length) for f in kind.fields if f.type is FieldType.KANJI]
         self._charset = CharsetCheck(kind.width, kanji)
 
-    def issues(self, rows: UInt8Array) -> HeaderIssues | None:
-        """Return the issues of headers, uint8 (n, width); ``None`` if one of them has an unknown byte.
-
-        The record decoder reports only the first unknown byte of a record, so these records are decoded.
-        """
-        if self._charset.invalid(rows, 0) is not None:
-            return None
+    def issues(self, rows: UInt8Array) -> HeaderIssues:
+        """Return the issues of headers, uint8 (n, width). As in the record decoder, a header has one unknown byte."""
         errors, warnings = Counter[str](), Counter[str]()
+        has_unknown_byte = np.zeros(len(rows), np.bool_)
+        if (invalid := self._charset.invalid(rows, 0)) is not None:
+            has_unknown_byte |= invalid
         for f, read in self._readers:
             start = self.kind.offsets[f.id]
             cells = pa.py_buffer(rows[:, start : start + f.length].tobytes())
-            counted = pa.Array.from_buffers(pa.binary(f.length), len(rows), [None, cells]).value_counts()
-            for cell, count in zip(
-                counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True
-            ):
+            distinct = pa.Array.from_buffers(pa.binary(f.length), len(rows), [None, cells]).dictionary_encode()
+            indexes, texts = buffer_view(distinct.indices, np.int32), distinct.dictionary.to_pylist()
+            for cell, count in zip(texts, np.bincount(indexes).tolist(), strict=True):
                 found: list[Issue] = []
                 try:
                     read(cell, found)
                 except InvalidInputError as error:
-                    code = error.issues[0].code
-                    if code == "BYTE_UNKNOWN":
-                        return None
-                    errors[code] += count
+                    found += error.issues
                 for issue in found:
-                    (errors if issue.is_error else warnings)[issue.code] += count
-        return HeaderIssues(errors, warnings)
+                    if issue.code != "BYTE_UNKNOWN":
+                        (errors if issue.is_error else warnings)[issue.code] += count
+            if f.type is FieldType.KANJI:
+                has_unknown_byte |= np.array([_has_unknown_byte(cell) for cell in texts])[indexes]
+        return HeaderIssues(errors + Counter(BYTE_UNKNOWN=int(np.count_nonzero(has_unknown_byte))), warnings)
+
+
+def _has_unknown_byte(cell: bytes) -> bool:
+    """Whether a kanji cell has a byte that its character set does not have."""
+    try:
+        decode_cell(cell, "cp932")
+    except InvalidInputError:
+        return True
+    return False

@@ -598,6 +598,8 @@ class Layout(_Table):
         for path in key.ids:
             if (field := self.field_of(path)) is None or field.type is FieldType.FILLER:
                 yield _invalid("identity", _A_FIELD, path)
+            elif field.sensitive and (field.type is not FieldType.DIGITS or field.length > _MAX_SENSITIVE_DIGITS):
+                yield _invalid("identity", "a field of at most 18 digits, if it is sensitive", path)
         for name in ("fields", "assigned", "cancels"):
             in_header = [path.startswith("header.") for path in getattr(key, name)]
             if name == "assigned" and any(in_header):
@@ -635,6 +637,8 @@ class Layout(_Table):
                 yield _invalid(f"together.{name}", "fields of [receipt]", unknown)
 
 
+# The key of a payment has the remainder of the number in a sensitive field, which must fit into an integer.
+_MAX_SENSITIVE_DIGITS = 18
 _A_FIELD = 'a field of the data record, or "header." and a field of the header'
 
 
