@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from datetime import date, datetime, time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from PIL import Image
 
-from kokin import bills, receipts
-from kokin.demo import write_city
-from kokin.reconcile import build_accounts, reconcile
+from kokin import intake
+from kokin.demo import post_city, write_city
+from kokin.ledger import Ledger
 from kokin.reports import Report
+from kokin.text import JAPAN
 
 PICTURE = Path(__file__).parent / "_static" / "report-page.png"
-_SLIPS = 2_000
+_SLIPS, _DAY = 2_000, date(2026, 11, 28)
 _WINDOW, _SIZE, _COLOURS = (1280, 800), (960, 600), 64
 
 
@@ -31,11 +33,13 @@ def draw_page(path: Path) -> None:
         raise SystemExit("no browser: apt-get install chromium fonts-noto-cjk")
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        city = write_city(folder, _SLIPS, 1)
-        day = city.reference_date
-        read = [receipts.read(file, name, reference_date=day, on_error="skip") for file, name in city.receipts]
-        run = reconcile(bills.read(city.bills), read)
-        Report.from_run(run, build_accounts(run)).write(folder / "out", formats=["html"])
+        city = write_city(folder, _SLIPS, 1, _DAY)
+        morning = datetime.combine(_DAY, time(9), JAPAN)
+        post_city(city, folder / "city.db", morning)
+        with Ledger.open(folder / "city.db") as ledger:
+            status = intake.load(city.intake).check(ledger, day=_DAY, now=morning)
+            report = Report.from_ledger(ledger, as_of=_DAY, since=_DAY, intake=status)
+        report.write(folder / "out", formats=["html"])
         screen = folder / "screen.png"
         options = ("--headless", "--no-sandbox", "--hide-scrollbars", f"--user-data-dir={folder / 'profile'}")
         size, target = f"--window-size={_WINDOW[0]},{_WINDOW[1]}", f"--screenshot={screen}"

@@ -55,7 +55,7 @@ from kokin.model import (
 )
 from kokin.receipts import layouts
 from kokin.reconcile import AgentReport, BalanceStatus, BankDeposit, OverpaymentKind, build_accounts, reconcile
-from kokin.reports import INTAKE_TABLE, TABLES, Report
+from kokin.reports import CHANGE_TABLES, INTAKE_TABLE, TABLES, Report
 from kokin.reports._sources import intake_table
 from kokin.reports._terms import Terms
 from kokin.rules import RATES
@@ -303,8 +303,9 @@ def _reports(words: Words) -> Iterator[str]:
         report.write(folder / "out", formats=["csv"], headings="words", language=language, encoding="utf-8")
         status = IntakeStatus(date(2026, 5, 1), datetime(2026, 5, 1, tzinfo=JAPAN), (), ())
         tables = {INTAKE_TABLE: intake_table(status), **report.tables}
-        for table in (INTAKE_TABLE, *TABLES):
-            columns = tables[table].column_names
+        columns_of = {**CHANGE_TABLES, **{name: tables[name].column_names for name in tables}}
+        for table in (INTAKE_TABLE, *CHANGE_TABLES, *TABLES):
+            columns = columns_of[table]
             yield f"## {in_words.table(table)}"
             yield ""
             yield f"`{table}.csv`: " + " · ".join(

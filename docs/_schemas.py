@@ -327,6 +327,34 @@ class Authority(_Object):
     error: str
 
 
+class Records(_Object):
+    """Records and yen of new files."""
+
+    records: Count
+    amount: Yen
+
+
+class Changes(_Object):
+    """What changed since an earlier state of the ledger."""
+
+    entry: Annotated[Count, Field(description="The last entry of the earlier state; 0: none.")]
+    day: Annotated[Day, Field(description="The day of the report of the earlier state.")]
+    files: Count
+    final: Records
+    provisional: Records
+    other: Annotated[Records, Field(description="Cancels and reversals.")]
+    new_exceptions: Count
+    resolved_exceptions: Count
+    open_exceptions: Annotated[Count, Field(description="Those that are open now.")]
+
+
+class Rejected(_Object):
+    """What was rejected, and has not been closed by a decision."""
+
+    records: Count
+    files: Count
+
+
 class Summary(_Object):
     """Counts, yen and controls of a run or a ledger."""
 
@@ -342,6 +370,10 @@ class Summary(_Object):
     policy: Policy
     as_of: NotRequired[Day]
     findings: NotRequired[dict[Finding, Count]]
+    exceptions: NotRequired[Annotated[Count, Field(description="The number of rows of exceptions.csv.")]]
+    rejected: NotRequired[Rejected]
+    changes: NotRequired[Annotated[Changes, Field(description="Of kokin report.")]]
+    intake: NotRequired[Intake]
     entries: NotRequired[Annotated[Count, Field(description="Of a ledger only.")]]
     hash: NotRequired[Hash]
 

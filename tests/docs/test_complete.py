@@ -21,7 +21,7 @@ from kokin.ledger._schema import TABLES as TABLES_OF_THE_LEDGER
 from kokin.model import Bill, BillStatus, Disposition, Finding, Outcome, Receipt, ReceiptKind
 from kokin.receipts import layouts
 from kokin.reconcile import BalanceStatus, OverpaymentKind, Policy
-from kokin.reports import INTAKE_TABLE, TABLES
+from kokin.reports import CHANGE_TABLES, INTAKE_TABLE, TABLES
 from kokin.rules import ALLOCATION_ORDERS, RATES
 from kokin.text import terms
 from tests.docs.blocks import blocks
@@ -83,7 +83,11 @@ def test_a_table_has_every_name(page: str, heading: str, names: list[str]) -> No
 def test_every_outcome_year_report_and_layout_is_there() -> None:
     assert first_cells("outcomes.md")[: len(Outcome)] == [outcome.value for outcome in Outcome]
     assert re.findall(r"^\| (\d{4}) \|", GENERATED["rates.md"], re.MULTILINE) == [str(year) for year in RATES.years]
-    assert re.findall(r"^`(\w+)\.csv`", GENERATED["reports.md"], re.MULTILINE) == [INTAKE_TABLE, *TABLES]
+    assert re.findall(r"^`(\w+)\.csv`", GENERATED["reports.md"], re.MULTILINE) == [
+        INTAKE_TABLE,
+        *CHANGE_TABLES,
+        *TABLES,
+    ]
     pages = {name for name in GENERATED if name.startswith("layout-")}
     assert pages == {f"layout-{name}.md" for name in layouts.names()}
 

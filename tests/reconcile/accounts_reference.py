@@ -289,6 +289,13 @@ class PlainAccounts:
         if line["outcome"] == "PROVISIONAL" and (self.as_of - line["paid_on"]).days > policy.stale_after:
             last_day = self.as_of - timedelta(days=policy.stale_after)
             add("STALE_PROVISIONAL", "paid_on", f"{last_day} or later", line["paid_on"])
+        future = [
+            (name, line[key])
+            for name, key in (("paid_on", "paid_on"), ("received_on", "received"))
+            if line[key] > self.as_of
+        ]
+        for name, day in future[:1]:
+            add("FUTURE_DATE", name, f"{self.as_of} or earlier", day)
         is_money = line["booked"] or (line["suspense"] and line["kind"] != "reversal")
         if line["principal"] is not None and is_money:
             parts = sum(line[name] or 0 for name in ("principal", "late_charge", "demand_fee"))

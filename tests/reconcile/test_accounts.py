@@ -43,6 +43,15 @@ from tests.reconcile.accounts_cases import (
         ({"payee_code": "77777"}, [("WRONG_BODY", "payee_code", "99999", "77777")]),
         ({"kind": "provisional"}, [("STALE_PROVISIONAL", "paid_on", "2026-06-16 or later", "2026-05-01")]),
         ({"kind": "provisional", "day": date(2026, 6, 16)}, []),
+        (
+            {"day": date(2026, 7, 17), "payable_until": date(2026, 8, 1)},
+            [("FUTURE_DATE", "paid_on", "2026-07-16 or earlier", "2026-07-17")],
+        ),
+        (
+            {"received_on": date(2026, 7, 17)},
+            [("FUTURE_DATE", "received_on", "2026-07-16 or earlier", "2026-07-17")],
+        ),
+        ({"day": date(2026, 7, 16), "payable_until": date(2026, 8, 1)}, []),
     ],
 )
 def test_findings_beside_the_outcome(more, expected):

@@ -223,7 +223,7 @@ def test_a_city_over_every_charge(night, test):
 def test_the_city_has_every_finding_and_kind(night):
     found = set(night.accounts.findings["outcome"].to_pylist())
     expected = {"WRONG_TERM", "EXPIRED", "WRONG_BODY", "YEAR_CLOSED", "STALE_PROVISIONAL", "SPLIT_MISMATCH"}
-    assert expected | {"MISSING_SETTLEMENT", "FILE_OVERLAPS"} == found
+    assert expected | {"MISSING_SETTLEMENT", "FILE_OVERLAPS", "FUTURE_DATE"} == found
     outcomes = set(night.done.outcomes["outcome"].to_pylist())
     assert {"REVERSED", "REVERSAL", "REVERSAL_WITHOUT_PAYMENT", "DUPLICATE_RECORD"} <= outcomes
     assert set(night.accounts.setoff_candidates["kind"].to_pylist()) == {"overpaid", "double", "mistaken", "wrong_term"}

@@ -79,7 +79,8 @@ def test_the_page_allows_only_its_own_style_and_script():
     links = [value for _, name, value in page.attributes if name in ("href", "src", "action", "data")]
     assert all(link == "data:," or link.startswith("#") for link in links)
     ids = [value for _, name, value in page.attributes if name == "id"]
-    assert sorted(link[1:] for link in links if link[0] == "#") == sorted(ids)
+    assert {link[1:] for link in links if link[0] == "#"} == set(ids)
+    assert len(ids) == len(set(ids))
     assert not re.search(r"@import|url\(|fetch|XMLHttp|WebSocket|eval|innerHTML", "".join(page.codes.values()))
 
 
@@ -91,13 +92,62 @@ def test_the_headline_is_first():
     report = hostile_report()
     text = text_of(report)
     assert text.index("照合が合っていません: T3") < text.index("未照合: T1, T2") < text.index("二重納付")
-    t4 = {"statement": STATEMENT, "holds": True, "left": 30_100, "right": 30_100}
-    summary = {**report.summary, "controls": {"T4": t4}}
-    good = Report(DAY, summary, report.tables)
-    assert "全額の行き先が決まっています。" in text_of(good)
-    assert "Every yen is accounted for." in text_of(good, language="en")
     assert "2026年6月15日 (月) 現在" in text
-    assert "Mon, 2026-06-15" in text_of(good, language="en")
+    assert "Mon, 2026-06-15" in text_of(report, language="en")
+
+
+T4 = {"statement": STATEMENT, "holds": True, "left": 30_100, "right": 30_100}
+T3 = {"statement": "bank deposits = settled - cancels - netted fee", "left": None, "right": None}
+NOTHING, ONE_RECORD, ONE_FILE = ({"records": n, "files": m} for n, m in ((0, 0), (1, 0), (0, 1)))
+
+
+@pytest.mark.parametrize(
+    ("controls", "rejected", "tone", "ja", "en"),
+    [
+        (
+            {"T4": T4},
+            NOTHING,
+            "good",
+            "収納額の全額を区分しました（照合1式一致）。",
+            "All receipts are classified: controls balanced: 1.",
+        ),
+        (
+            {"T4": T4, "T3": {**T3, "holds": "not checked"}},
+            ONE_RECORD,
+            "warn",
+            "収納額の全額を区分しました（照合1式一致、1式未照合、取込エラー1件）。",
+            "All receipts are classified: controls balanced: 1, not checked: 1, rejected records: 1.",
+        ),
+        (
+            {"T4": T4},
+            ONE_FILE,
+            "warn",
+            "収納額の全額を区分しました（照合1式一致、受付不可ファイル1件）。",
+            "All receipts are classified: controls balanced: 1, rejected files: 1.",
+        ),
+        (
+            {"T4": {**T4, "holds": "not checked"}},
+            NOTHING,
+            "warn",
+            "一部の照合ができていません（照合0式一致、1式未照合）。",
+            "Some controls could not be checked: controls balanced: 0, not checked: 1.",
+        ),
+        (
+            {"T4": T4, "T3": {**T3, "holds": False, "left": 1, "right": 2}},
+            NOTHING,
+            "bad",
+            "照合が合っていません: T3",
+            "The books do not balance: T3",
+        ),
+    ],
+)
+def test_the_headline_is_green_only_if_everything_is_checked_and_nothing_was_rejected(controls, rejected, tone, ja, en):
+    report = hostile_report()
+    shown = Report(DAY, {**report.summary, "controls": controls, "rejected": rejected}, report.tables)
+    for language, title in (("ja", ja), ("en", en)):
+        page = shown.page(language=language)
+        assert re.findall(r'<svg class="sign (\w+)"', page) == [tone]
+        assert f"<h1>{title}</h1>" in page
 
 
 def test_a_note_below_a_shortened_list_names_the_file():

@@ -116,9 +116,9 @@ def _with_one_payee(table):
 def test_the_page_of_two_authorities_has_the_sums_of_each(reports, language, heading):
     _, both = reports
     page = both.page(language=language, max_rows=5)
-    # The sums are the key figures, exceptions, outcomes, rates and ages.
+    # The sums are what waits, the key figures, exceptions, outcomes, rates and ages.
     lists = ("exceptions", "daily", "monthly", "receivables", "revenue", "pending", "arrears", "overpayments", "offers")
-    assert page.count(f">{heading}</th>") == 5 + len(lists)
+    assert page.count(f">{heading}</th>") == 6 + len(lists)
     for payee, totals in both.summary["payees"].items():
         yen = "".join(f'<td class="n">{amount:,}</td>' for amount in totals["dispositions"].values())
         assert f'<td class="d">{payee or "–"}</td><td class="n">{totals["receipts"]:,}</td>{yen}' in page

@@ -11,7 +11,7 @@ import kokin
 from kokin.ledger import EntryKind, RefundTask
 from kokin.model import BillStatus, Disposition, Finding, Outcome, RefundKind
 from kokin.reconcile import AgingKind, BalanceStatus, OverpaymentKind
-from kokin.reports import INTAKE_TABLE, TABLES
+from kokin.reports import CHANGE_TABLES, INTAKE_TABLE, TABLES
 from kokin.rules import YearClass
 from kokin.text import terms
 
@@ -34,7 +34,7 @@ def test_both_languages_are_complete() -> None:
 
 
 def test_every_table_and_column_is_used() -> None:
-    assert set(terms()["tables"]) == {INTAKE_TABLE, *TABLES}
+    assert set(terms()["tables"]) == {INTAKE_TABLE, *CHANGE_TABLES, *TABLES}
     names = {name.rpartition(".")[2].removesuffix("_to_date") for name in terms()["columns"]}
     assert {name for name in names if f'"{name}"' not in SOURCE and f"    {name}:" not in SOURCE} == set()
 
@@ -55,7 +55,7 @@ def test_every_code_has_a_term_and_every_term_a_code(column: str, codes: list[st
 
 def test_every_sentence_of_the_page_is_used() -> None:
     code = "\n".join(path.read_text(encoding="utf-8") for path in (PACKAGE / "reports").glob("*.py"))
-    composed = ("stage_", "drop_", "by_ch", "card_")
+    composed = ("stage_", "drop_", "by_ch", "card_", "state_", "waits_")
     unused = [name for name in terms()["page"] if f'"{name}"' not in code and not name.startswith(composed)]
     assert [name for name in unused if f'"{name.removesuffix("_note")}"' not in code] == []
 

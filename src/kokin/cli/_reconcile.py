@@ -178,7 +178,7 @@ def demo(
         post_city(city, ledger, min(morning, now) if day == now.date() else morning)
     with Ledger.open(ledger) as opened:
         status = load_intake(city.intake).check(opened, day=day, now=morning + timedelta(hours=1))
-        report = Report.from_ledger(opened, as_of=day, intake=status)
+        report = Report.from_ledger(opened, as_of=day, intake=status, since=day)
     report.write(folder, tables=RUN_TABLES, formats=["csv", "html"], language=language(), encoding="utf-8")
     _output.line(status.first_line(language()))
     _output.line()

@@ -29,7 +29,8 @@ from kokin.cli._options import (
 from kokin.text import JAPAN
 
 if TYPE_CHECKING:
-    from kokin.reports import Report
+    from kokin.ledger import Ledger
+    from kokin.reports import Changes, Report, Since
 
 
 class ReportFormat(StrEnum):
@@ -95,6 +96,15 @@ def report(
         ),
     ] = None,
     now: DeadlineTime = None,
+    since: Annotated[
+        str | None,
+        option(
+            "Show what is new since: a day, a time or an entry; by default the last report in the folder of an earlier "
+            "day, else the previous business day.",
+            "--since",
+            metavar="YYYY-MM-DD[THH:MM]|ENTRY",
+        ),
+    ] = None,
 ) -> Exit:
     """Write the reports of a ledger: outcomes, exceptions, totals, arrears, a page to read, and the others.
 
@@ -114,6 +124,7 @@ def report(
     charges = load(catalog) if catalog else CATALOG
     if closing is not None and as_of:
         raise typer.BadParameter(message("pass either --closing or --as-of"), param_hint="--closing")
+    since_state = None if since is None else _since(since)
     expected_policy = Policy.load(policy) if policy else None
     expected_files = load_intake(intake) if intake else None
     with open_ledger(ledger) as opened, _output.progress(message("report")):
@@ -128,6 +139,7 @@ def report(
             catalog=charges,
             rates=rate_table(rates),
             intake=status,
+            since=_default_since(opened, out, day, closing) if since_state is None else since_state,
         )
         replaced = result.write(
             out,
@@ -146,6 +158,36 @@ def report(
     return with_controls(code, result.summary["controls"])
 
 
+def _since(text: str) -> date | datetime | int:
+    """Return the entry, day or moment (in Japan) of --since."""
+    if text.isascii() and text.isdigit() and len(text) < len("YYYYMMDD"):
+        return int(text)
+    try:
+        return date.fromisoformat(text) if len(text) == len("YYYY-MM-DD") else _moment(text)
+    except ValueError as error:
+        problem = message("{value} is neither a day, a time nor an entry", value=text)
+        raise typer.BadParameter(problem, param_hint="--since") from error
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=JAPAN)
+
+
+def _default_since(ledger: Ledger, out: Path, day: date | None, closing: int | None) -> Since | None:
+    """Return the state of the last report in the folder, or that before the previous business day."""
+    from kokin.reports import default_since
+
+    entries = [
+        entry
+        for entry in ledger.entries()
+        if (closing is None or entry.id <= closing) and (day is None or entry.at.astimezone(JAPAN).date() <= day)
+    ]
+    if not entries:
+        return None
+    return default_since(out, entries, day or entries[-1].at.astimezone(JAPAN).date())
+
+
 def _intake_day(intake_day: datetime | None, as_of: date | None, now: datetime | None) -> dict[str, Any]:
     """Return the day of the expected files, and the time of the check: the end of the day of an earlier report."""
     day = day_or_today(intake_day) if intake_day or as_of is None else as_of
@@ -155,11 +197,32 @@ def _intake_day(intake_day: datetime | None, as_of: date | None, now: datetime |
     return {"day": day, "now": time_of_check}
 
 
+def _print_changes(changes: Changes) -> None:
+    """Print what changed since the last report, and what is still open."""
+    _output.line(
+        message("since the report of {day}, up to entry {entry}", day=changes.since.day, entry=changes.since.entry)
+    )
+    final, provisional, other = headings("final receipts", "provisional receipts", "cancels and reversals")
+    new, resolved, still_open = headings("new exceptions", "resolved exceptions", "open exceptions")
+    rows: list[tuple[str, int, int | None]] = [
+        (final, changes.total("final").records, changes.total("final").amount),
+        (provisional, changes.total("provisional").records, changes.total("provisional").amount),
+        (other, changes.total("other").records, changes.total("other").amount),
+        (new, len(changes.tables["new_exceptions"]), None),
+        (resolved, len(changes.tables["resolved_exceptions"]), None),
+        (still_open, changes.open_exceptions, None),
+    ]
+    _output.table(headings("", "count", "yen"), rows)
+    _output.line()
+
+
 def _print_report(report: Report) -> None:
     if report.intake:
         _output.line(report.intake.first_line(language()))
     _output.line(message("as of {day}", day=report.as_of))
     _output.line()
+    if report.changes:
+        _print_changes(report.changes)
     titles = headings("receipts", "exceptions", "overpaid", "in arrears")
     # An exception has a row for each of its findings, so their yen have no sum.
     columns = (("outcomes", "amount"), ("exceptions", ""), ("overpayments", "excess"), ("arrears", "unpaid"))

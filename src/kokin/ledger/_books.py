@@ -96,7 +96,7 @@ class Books(NamedTuple):
     agent_report_ids: Int64Array
 
     @classmethod
-    def build(cls, transaction: Transaction, as_of: date | datetime | None, day: date, catalog: Catalog) -> Books:
+    def build(cls, transaction: Transaction, as_of: date | datetime | int | None, day: date, catalog: Catalog) -> Books:
         """Reconcile everything in a ledger, and build the accounts of a day.
 
         Args:

@@ -111,7 +111,14 @@ class FoundExceptions(NamedTuple):
     books: Books
 
 
-def work_list(transaction: Transaction, as_of: date | datetime | None, day: date, catalog: Catalog) -> pa.Table:
+def work_list(
+    transaction: Transaction,
+    as_of: date | datetime | int | None,
+    day: date,
+    catalog: Catalog,
+    *,
+    with_candidates: bool = True,
+) -> pa.Table:
     """See :meth:`kokin.ledger.Ledger.work_list`; ``day`` is the day from which ages and holds are counted."""
     found = find_exceptions(transaction, as_of, day, catalog)
     decided = last_decisions(transaction, _queries.entry_as_of(transaction, as_of))
@@ -126,7 +133,8 @@ def work_list(transaction: Transaction, as_of: date | datetime | None, day: date
         exception not in closed and not (code == RefundTask.OPEN and receipt in covered)
         for exception, code, receipt in rows
     ]
-    return _with_candidates(found._replace(table=found.table.filter(pa.array(is_open, pa.bool_()))))
+    table = found.table.filter(pa.array(is_open, pa.bool_()))
+    return _with_candidates(found._replace(table=table)) if with_candidates else table
 
 
 def settled_problems(
@@ -220,13 +228,13 @@ def _rows(table: pa.Table) -> list[tuple[Any, ...]]:
 
 
 def find_exceptions(
-    transaction: Transaction, as_of: date | datetime | None, day: date, catalog: Catalog
+    transaction: Transaction, as_of: date | datetime | int | None, day: date, catalog: Catalog
 ) -> FoundExceptions:
     """Return all exceptions of a ledger, also closed ones.
 
     Args:
         transaction: the transaction.
-        as_of: a time, or the end of a day in Japan; None reads all entries.
+        as_of: a time, the end of a day in Japan, or an entry; None reads all entries.
         day: the day on which 速報 are stale and deposits are due, and from which ages are counted.
         catalog: the charges of the authority.
     """

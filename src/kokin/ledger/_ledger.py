@@ -23,6 +23,7 @@ from kokin._arrow.convert import Int64Array
 from kokin.catalog import CATALOG, Catalog
 from kokin.issues import MAX_ISSUES, InvalidInputError, Issue, Location
 from kokin.ledger import _queries
+from kokin.ledger._arrivals import open_exceptions, records_by_kind
 from kokin.ledger._books import LedgerAccounts
 from kokin.ledger._changes import (
     BillChanges,
@@ -1652,6 +1653,24 @@ class Ledger:
         """
         day = as_of or self._clock().astimezone(JAPAN).date()
         return self._read(lambda transaction: work_list(transaction, as_of, day, catalog))
+
+    def open_exceptions(self, entry: int, day: date, *, catalog: Catalog = CATALOG) -> pa.Table:
+        """Return :meth:`work_list` as of an entry and a day, without candidates: what was open then.
+
+        Args:
+            entry: the last entry that is read; 0 for none.
+            day: the day on which provisionals are stale, deposits are due and holds end.
+            catalog: the charges of the authority.
+        """
+        return self._read(lambda transaction: open_exceptions(transaction, entry, day, catalog))
+
+    def records_by_kind(self, after: int, last: int) -> pa.Table:
+        """Return ``entry_id, kind, records, amount`` of the receipts of the entries from ``after`` + 1 to ``last``.
+
+        ``kind`` is a :class:`~kokin.model.ReceiptKind`, ``amount`` the sum of yen as reported. Receipts of reversed
+        entries are included.
+        """
+        return self._read(lambda transaction: records_by_kind(transaction, after, last))
 
     @property
     def id(self) -> str:

@@ -109,6 +109,8 @@ class Finding(StrEnum):
     YEAR_CLOSED = "YEAR_CLOSED"
     #: 滞留速報: neither a final receipt nor a cancellation has arrived.
     STALE_PROVISIONAL = "STALE_PROVISIONAL"
+    #: 未来日付: the day of payment or of receipt is after the day of the run.
+    FUTURE_DATE = "FUTURE_DATE"
     #: 内訳不一致: the parts do not add up, or a partial payment must not be split.
     SPLIT_MISMATCH = "SPLIT_MISMATCH"
     #: 合計不一致: a total of a file or of an agent report differs from its records.

@@ -186,6 +186,7 @@ class Accounts:
             findings.other_payees(rows, bills, policy),
             findings.after_closing(rows, bills, policy),
             findings.stale_provisional(rows, policy, self._day),
+            findings.future_dates(rows, self._day),
             split_findings(rows, "parts", divided.invalid),
             split_findings(rows, "amount", divided.undivided),
             findings.receipt_parts(rows),

@@ -129,6 +129,16 @@ def stale_provisional(rows: OutcomeRows, policy: Policy, as_of: np.datetime64) -
     return receipt_findings(Finding.STALE_PROVISIONAL, rows, at, "paid_on", f"{first_day} or later", found)
 
 
+def future_dates(rows: OutcomeRows, as_of: np.datetime64) -> pa.Table:
+    """Find receipts whose 納付日, or else whose 収入日, is after the day of the run."""
+    paid_on, received_on = rows.paid_on, rows.received_on
+    at = np.flatnonzero((paid_on > as_of) | (received_on > as_of))
+    is_paid = paid_on[at] > as_of
+    field = pc.if_else(bool_array(is_paid), "paid_on", "received_on")
+    found = value_texts(np.where(is_paid, paid_on[at], received_on[at]))
+    return receipt_findings(Finding.FUTURE_DATE, rows, at, field, f"{as_of} or earlier", found)
+
+
 _RECEIPT_PARTS = ("principal", "late_charge", "demand_fee")
 
 

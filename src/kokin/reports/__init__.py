@@ -28,6 +28,7 @@ from a run or from a ledger, and written as a folder of files, which is complete
 """
 
 from kokin.reports._account_entries import AccountFile, account_entries
+from kokin.reports._changes import CHANGE_TABLES, Changes, Since, default_since
 from kokin.reports._comparison import (
     Cause,
     Change,
@@ -47,12 +48,14 @@ from kokin.reports._terms import Language, exception_name
 from kokin.reports._work_list import DecisionFile, read_decisions, work_list_table, write_work_list
 
 __all__ = [
+    "CHANGE_TABLES",
     "INTAKE_TABLE",
     "RUN_TABLES",
     "TABLES",
     "AccountFile",
     "Cause",
     "Change",
+    "Changes",
     "ComparedFile",
     "Comparison",
     "ComparisonMap",
@@ -63,8 +66,10 @@ __all__ = [
     "Format",
     "Language",
     "Report",
+    "Since",
     "account_entries",
     "compare",
+    "default_since",
     "exception_name",
     "read_decisions",
     "work_list_table",

@@ -9,8 +9,8 @@ from typing import Any
 
 from kokin.reports._comparison import Cause, Change, ComparedFile, Comparison, ComparisonResult
 from kokin.reports._csv import write_csv
-from kokin.reports._elements import Html, html, render_grid, tag
-from kokin.reports._page import BAD_SIGN, GOOD_SIGN, render_document
+from kokin.reports._elements import BAD_SIGN, GOOD_SIGN, Html, html, render_grid, tag
+from kokin.reports._page import render_document
 from kokin.reports._report import replaced_folder
 from kokin.reports._terms import Language, Terms
 from kokin.text import JAPAN

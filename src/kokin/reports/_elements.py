@@ -57,6 +57,16 @@ def _part(part: Any) -> str:
     return f"{part:,}" if isinstance(part, int) else escape(str(part))
 
 
+#: The signs of a headline: right, to be looked at, wrong.
+GOOD_SIGN = Html(
+    '<svg class="sign good" viewBox="0 0 24 24" aria-hidden="true"><path d="M5 12.5l4.5 4.5L19 7.5"/></svg>'
+)
+WARN_SIGN, BAD_SIGN = (
+    Html(f'<svg class="sign {tone}" viewBox="0 0 24 24" aria-hidden="true"><path d="M12 6v8M12 17.5v.5"/></svg>')
+    for tone in ("warn", "bad")
+)
+
+
 # --- tables: a script makes the lists sortable and filterable; without it they can be read --------------------------
 
 # Hashes are shortened to this many characters.

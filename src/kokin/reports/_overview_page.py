@@ -9,8 +9,8 @@ from pathlib import Path
 from kokin._arrow.files import atomic_file
 from kokin.authorities import AuthorityStatus
 from kokin.model import Disposition
-from kokin.reports._elements import Html, html, render_grid, tag
-from kokin.reports._page import BAD_SIGN, GOOD_SIGN, render_document
+from kokin.reports._elements import BAD_SIGN, GOOD_SIGN, Html, html, render_grid, tag
+from kokin.reports._page import render_document
 from kokin.reports._terms import Language, Terms
 from kokin.text import JAPAN
 

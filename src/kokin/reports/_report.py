@@ -7,12 +7,13 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, get_args
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 import kokin
 from kokin._arrow.files import draft_folder, rename
@@ -20,6 +21,7 @@ from kokin.catalog import CATALOG, Catalog
 from kokin.issues import InvalidInputError, Issue, to_table
 from kokin.model import ArrowStreamExportable
 from kokin.reconcile import Accounts, Reconciliation
+from kokin.reports._changes import CHANGE_TABLES, Changes, Since, resolve_since
 from kokin.reports._csv import CsvEncoding, write_csv, write_csv_batches
 from kokin.reports._open_data import MINIMUM_COUNT, open_data
 from kokin.reports._page import render_page
@@ -111,6 +113,9 @@ TABLES = (
 #: those of :attr:`kokin.intake.IntakeStatus.table`, with times in Japan as text, to the minute.
 INTAKE_TABLE = "intake"
 
+#: All tables that a report can have, in their order.
+ALL_TABLES = (INTAKE_TABLE, *CHANGE_TABLES, *TABLES)
+
 #: The tables that ``kokin reconcile`` writes: the results of one run, for programs.
 RUN_TABLES = ("outcomes", "allocations", "balances", "exceptions", "issues")
 
@@ -129,6 +134,8 @@ class Report:
     """The names of the charges."""
     intake: IntakeStatus | None = None
     """Which files should have come, and which have: the first line of the page and ⓪, :data:`INTAKE_TABLE`."""
+    changes: Changes | None = None
+    """What changed since an earlier state: the first part of the page, and :data:`CHANGE_TABLES`."""
     batches: Mapping[str, Callable[[], Iterable[pa.RecordBatch]]] = field(default_factory=dict, repr=False)
     """The batches of the largest tables, from which :meth:`write` writes a CSV without holding the table."""
 
@@ -155,6 +162,7 @@ class Report:
         """
         summary = {"kokin": kokin.__version__, "files": [asdict(file) for file in files], **accounts.summary.as_dict()}
         tables = {"audit": run_audit(files), "issues": to_table(()) if issues is None else issues, **no_closings()}
+        summary["rejected"] = {"records": _rejected_records(tables["issues"]), "files": 0}
         return cls._build(result, accounts, summary, files, tables, catalog, minimum_count)
 
     @classmethod
@@ -170,6 +178,7 @@ class Report:
         minimum_count: int = MINIMUM_COUNT,
         rates: RateTable = RATES,
         intake: IntakeStatus | None = None,
+        since: Since | date | datetime | int | None = None,
     ) -> Self:
         """Return the report of a ledger: all its receipts and bills, as of the end of a day in Japan.
 
@@ -185,11 +194,13 @@ class Report:
             minimum_count: the minimum of receipts in a cell of the open data; see the table ``open_data``.
             rates: the rates of 延滞金 and 還付加算金; :func:`kokin.rules.load_rates` adds those of a year.
             intake: which files should have come, and which have (:meth:`kokin.intake.Intake.check`).
+            since: the state with which this one is compared: that before a day or a moment, or as of an entry;
+                :func:`default_since` returns that of the last report. By default nothing is compared.
 
         Raises:
             LedgerError: the database failed.
-            InvalidInputError: a table lacks a column, the entry is no closing (CLOSING_UNKNOWN), or the figures are not
-                those that it has sealed (CLOSING_DIFFERS).
+            InvalidInputError: the ledger has no entry ``since`` (ENTRY_UNKNOWN), a table lacks a column, the entry is no
+                closing (CLOSING_UNKNOWN), or the figures are not those that it has sealed (CLOSING_DIFFERS).
         """
         entries = ledger.entries()
         if closing is not None:
@@ -221,10 +232,30 @@ class Report:
         }
         if intake:
             summary[INTAKE_TABLE] = intake.as_dict()
-        tables = {"audit": ledger_audit(entries), "issues": ledger.issues(last).drop_columns("entry_id")}
+        issues = ledger.issues(last)
+        rejected_files = {entry.id for entry in entries if entry.kind == "rejected_file"}
+        is_of_file = pc.is_in(issues.column("entry_id"), value_set=pa.array(sorted(rejected_files), pa.int64()))
+        summary["rejected"] = {
+            "records": _rejected_records(issues.filter(pc.invert(is_of_file))),
+            "files": len(pc.unique(issues.column("entry_id").filter(is_of_file))),
+        }
+        changes = None
+        if since is not None:
+            changes = Changes.between(ledger, entries, resolve_since(since, entries), day, catalog)
+            summary["changes"] = changes.as_dict()
+        tables = {"audit": ledger_audit(entries), "issues": issues.drop_columns("entry_id")}
         tables |= {"closings": booked.closings, "late": booked.late}
         return cls._build(
-            result, accounts, summary, files, tables, catalog, minimum_count, totals=booked.totals, intake=intake
+            result,
+            accounts,
+            summary,
+            files,
+            tables,
+            catalog,
+            minimum_count,
+            totals=booked.totals,
+            intake=intake,
+            changes=changes,
         )
 
     @classmethod
@@ -232,7 +263,7 @@ class Report:
         cls,
         result: Reconciliation,
         accounts: Accounts,
-        summary: Mapping[str, Any],
+        summary: dict[str, Any],
         files: Sequence[FileSummary],
         tables: Mapping[str, pa.Table],
         catalog: Catalog,
@@ -240,11 +271,14 @@ class Report:
         *,
         totals: pa.Table | None = None,
         intake: IntakeStatus | None = None,
+        changes: Changes | None = None,
     ) -> Self:
         """Return the report of accounts, whose totals ``totals`` are by the days and years that closings book them."""
         of_accounts, others = accounts_tables(result, accounts, totals), {**tables, "files": file_table(files)}
         if intake:
             others[INTAKE_TABLE] = intake_table(intake)
+        if changes:
+            others |= changes.tables
 
         def table_of(name: str) -> pa.Table:
             if name == "open_data":
@@ -256,10 +290,10 @@ class Report:
             "allocations": accounts.part_batches,
             "balances": result.balance_batches,
         }
-        lazy_tables = LazyTables(
-            {name: partial(table_of, name) for name in (INTAKE_TABLE, *TABLES) if intake or name != INTAKE_TABLE}
-        )
-        return cls(accounts.as_of, summary, lazy_tables, catalog, intake, batches)
+        names = [name for name in ALL_TABLES if name in TABLES or name in others]
+        lazy_tables = LazyTables({name: partial(table_of, name) for name in names})
+        summary["exceptions"] = len(accounts.exceptions)
+        return cls(accounts.as_of, summary, lazy_tables, catalog, intake, changes, batches)
 
     def page(self, *, language: Language = "ja", max_rows: int = 500, csv_tables: Collection[str] = ()) -> str:
         """Return the report as one HTML page without external resources.
@@ -275,7 +309,7 @@ class Report:
         self,
         folder: str | Path,
         *,
-        tables: Collection[str] = (INTAKE_TABLE, *TABLES),
+        tables: Collection[str] = ALL_TABLES,
         formats: Collection[Format] = ("csv", "xlsx", "html"),
         language: Language = "ja",
         encoding: CsvEncoding = "utf-8-sig",
@@ -290,7 +324,8 @@ class Report:
         Args:
             folder: the folder; it is created if it does not exist. Files of an earlier report are replaced; other files
                 stay. If anything fails, the folder is unchanged.
-            tables: the tables of the CSV files and the workbook; ``intake`` is written if the report has it.
+            tables: the tables of the CSV files and the workbook; ``intake`` and those of :data:`CHANGE_TABLES` are
+                written if the report has them.
             formats: the formats.
             language: the language of the workbook, the page and the headings in ``words``.
             encoding: the character set of the CSV files; a spreadsheet opens ``utf-8-sig`` and ``cp932``.
@@ -307,7 +342,7 @@ class Report:
             KokinError: XlsxWriter is not installed (the extra ``xlsx``).
             OSError: the folder cannot be written.
         """
-        _check_names("tables", tables, (INTAKE_TABLE, *TABLES))
+        _check_names("tables", tables, ALL_TABLES)
         _check_names("formats", formats, get_args(Format))
         terms = Terms(language, self.catalog)
         selected = [name for name in self.tables if name in tables]
@@ -332,6 +367,12 @@ class Report:
         fields = {"folder": file_name(folder), "formats": sorted(formats), "tables": len(selected)}
         _LOGGER.info("report_written", extra={"fields": fields})
         return issues
+
+
+def _rejected_records(issues: pa.Table) -> int:
+    """Return the number of records with an error."""
+    errors = issues.filter(pc.equal(issues.column("severity"), "error"))
+    return len(errors.group_by(["file", "record"]).aggregate([]))
 
 
 def _check_names(parameter: str, names: Collection[str], known: Collection[str]) -> None:
