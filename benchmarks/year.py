@@ -76,7 +76,7 @@ from year_files import (
 
 from kokin import authorities as shared
 from kokin.catalog import AccountCodes
-from kokin.ledger import EntryKind, Ledger
+from kokin.ledger import CHANGE_COLUMNS, EntryKind, Ledger
 from kokin.reports import AccountFile, Report
 from kokin.rules import RateTable, load_rates
 from kokin.text import JAPAN
@@ -348,18 +348,19 @@ def write_account_file(desk: Desk, closing: int) -> int:
     return yen
 
 
-_DELTAS = ("amount", "paid", "residual", "provisional", "excess")
+_DELTAS = ("amount", "paid", "residual", "excess")
 
 
 def hand_over(desk: Desk, cursor: str) -> int:
     """Write the changes since the last time for a consumer, and acknowledge them; return how many there are."""
-    with desk.ledger() as ledger:
-        changes = ledger.changes(cursor)
-        folder = desk.folder / f"changes-{desk.code}-{cursor}"
-        folder.mkdir(exist_ok=True)
-        pq.write_table(changes.deltas(), folder / f"{changes.last_entry:09d}.parquet")
+    folder = desk.folder / f"changes-{desk.code}-{cursor}"
+    folder.mkdir(exist_ok=True)
+    with desk.ledger() as ledger, ledger.change_batches(cursor) as changes:
+        with pq.ParquetWriter(folder / f"{changes.last_entry:09d}.parquet", CHANGE_COLUMNS) as file:
+            for batch in changes.batches():
+                file.write_batch(batch)
         ledger.acknowledge(cursor, changes.last_entry, actor=cursor)
-    return len(changes.table)
+    return changes.rows
 
 
 def check_balances(desk: Desk, suspense: int, reductions: Sequence[tuple[str, int]]) -> None:
@@ -396,10 +397,11 @@ def check_balances(desk: Desk, suspense: int, reductions: Sequence[tuple[str, in
 
 def _sum_of_deltas(desk: Desk, cursor: str) -> pa.Table:
     """Return the sums of all changes that a consumer has got, by bill."""
-    tables = [pq.read_table(path) for path in sorted((desk.folder / f"changes-{desk.code}-{cursor}").iterdir())]
-    return (
-        pa.concat_tables(tables).group_by("bill_id").aggregate([(name, "sum") for name in _DELTAS]).sort_by("bill_id")
-    )
+    folder = desk.folder / f"changes-{desk.code}-{cursor}"
+    table = pa.concat_tables([pq.read_table(path) for path in sorted(folder.iterdir())])
+    yen = {name: pc.subtract(table.column(f"{name}_to"), table.column(f"{name}_from")) for name in _DELTAS}
+    sums = pa.table({"bill_id": table.column("bill_id"), **yen}).group_by("bill_id")
+    return sums.aggregate([(name, "sum") for name in _DELTAS]).sort_by("bill_id")
 
 
 def _ids(table: pa.Table) -> pa.Array:
