@@ -29,7 +29,7 @@ def test_all_ties_of_a_year_hold(year, quick_folder, database, request):
     ledgers = {} if is_sqlite else {code: request.getfixturevalue("new_postgres")() for code in CODES}
     plan = year.write_year(quick_folder / "year", 400, len(CODES), seed=2, event_factor=5, ledgers=ledgers)
     assert (plan.records, plan.codes) == (400, CODES)
-    result = year.run_year(plan, year.Meter(is_isolated=False))
+    result = year.run_year(plan, year.Meter(is_isolated=False), reprint_every=4)
     events = ("refunds", "set-offs", "write-offs", "decisions", "monthly", "quarterly")
     assert all(result.events[name] for name in events), result.events
     assert result.events["monthly"] == result.events["quarterly"]
