@@ -104,7 +104,7 @@ def generated(words: Words | None = None) -> dict[str, Iterable[str]]:
     """Return the lines of every generated file by its name, in the language of ``words``, by default English."""
     words = words or Words()
     pages: dict[str, Iterable[str]] = {f"{name}.html": [draw().strip()] for name, draw in FIGURES.items()}
-    pages |= {f"layout-{name}.md": _layout(name) for name in layouts.names()}
+    pages |= {f"layout-{name}.md": _layout(name, words.language) for name in layouts.names()}
     pages |= {f"api-{package.__name__}.md": _package(package) for package in packages()}
     pages |= {
         f"{name}-{output.version}.schema.json": [json.dumps(_schemas.schema(name), ensure_ascii=False, indent=1)]
@@ -495,7 +495,7 @@ def _help(command: Any, names: tuple[str, ...]) -> Iterator[str]:
 
 
 def _layouts(words: Words) -> Iterator[str]:
-    yield words.row("layout", "file", "format", "compared with its specification")
+    yield words.row("layout", "file", "format", "verified against its specification")
     yield "|---|---|---|---|"
     for layout in map(layouts.load, layouts.names()):
         file_format = f"{layout.format}, {layout.width} {words('bytes')}" if layout.width else layout.format
@@ -503,8 +503,8 @@ def _layouts(words: Words) -> Iterator[str]:
         yield f"| {link} | {_name(words, layout)} | {file_format} | {words('yes' if layout.verified else '**no**')} |"
 
 
-def _layout(name: str) -> Iterator[str]:
+def _layout(name: str, language: str) -> Iterator[str]:
     layout = layouts.load(name)
     yield f"# {name}"
     yield ""
-    yield layouts.describe(layout).split("\n", 1)[1]
+    yield layouts.describe(layout, "ja" if language == "ja" else "en").split("\n", 1)[1]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired
 
 from pydantic import ConfigDict, Field, Strict, TypeAdapter
@@ -13,6 +15,10 @@ from kokin.intake._status import STATUS_VERSION
 from kokin.ledger import AuthorityFileState, EntryKind
 from kokin.model import Disposition, Finding, Outcome
 from kokin.reconcile import Policy
+from kokin.reports import ComparisonResult
+
+#: Copies of the schemas. A test compares them, so that no schema changes unnoticed; run this file to write them.
+COPIES = Path(__file__).parents[1] / "tests" / "docs" / "schemas"
 
 Count = Annotated[int, Strict(), Field(ge=0)]
 Yen = Annotated[int, Strict(), Field(description="Yen.")]
@@ -388,6 +394,86 @@ class BillHistory(_Object):
     write_offs: list[Row]
 
 
+class Trace(_Object):
+    """A receipt, an entry or a deposit with everything that belongs to it."""
+
+    deposits: list[Row]
+    receipts: list[Row]
+    bills: list[Row]
+    postings: list[Row]
+    decisions: list[Row]
+
+
+class BillChanges(_Object):
+    """What changed in bills since the consumer has acknowledged; with `--ack` also the acknowledgement."""
+
+    acknowledged_by: NotRequired[Annotated[Count, Field(description="The entry of the acknowledgement.")]]
+    inserted: NotRequired[Annotated[bool, Strict(), Field(description="False: acknowledged already.")]]
+    cursor: NotRequired[str]
+    first_entry: NotRequired[Count]
+    last_entry: NotRequired[Count]
+    file: NotRequired[str]
+    rows: NotRequired[Count]
+    bills: NotRequired[Count]
+    deltas: NotRequired[Annotated[dict[str, Yen], Field(description="Yen by column, after less before.")]]
+
+
+class ComparedSide(_Object):
+    """A file of a comparison."""
+
+    file: str
+    sha256: Hash
+    rows: Count
+    yen: Yen
+
+
+class ComparedTotals(_Object):
+    """Rows and yen of a result of a comparison, on both sides."""
+
+    old_rows: Count
+    new_rows: Count
+    old_yen: Yen
+    new_yen: Yen
+
+
+class ComparedCause(_Object):
+    """Rows that differ in the same way."""
+
+    result: ComparisonResult
+    cause: str
+    rows: Count
+    old_yen: Yen
+    new_yen: Yen
+    difference: Yen
+
+
+class Comparison(_Object):
+    """The comparison of an old system with Kokin."""
+
+    at: NotRequired[Annotated[Moment, Field(description="In comparison.json only.")]]
+    old: ComparedSide
+    new: ComparedSide
+    totals: dict[ComparisonResult, ComparedTotals]
+    causes: list[ComparedCause]
+    controls: dict[str, Control]
+
+
+class Decided(_Object):
+    """The decisions of a work list, as they were recorded; without an entry if no row has a decision."""
+
+    file: str
+    entry: Count | None
+    decisions: dict[str, Count]
+    skipped: Annotated[Count, Field(description="Rows without a decision.")]
+    given: NotRequired[Annotated[Count, Field(description="Rows with a decision.")]]
+    yen: NotRequired[Annotated[Yen, Field(description="Yen of the receipts that are assigned or moved.")]]
+    dry_run: NotRequired[Annotated[bool, Strict()]]
+    at: NotRequired[Moment]
+    hash: NotRequired[Hash]
+    rematched: NotRequired[Count]
+    effect: NotRequired[Effect | None]
+
+
 class BillCheck(_Object):
     """The check of a file of bills."""
 
@@ -411,15 +497,17 @@ OUTPUTS = {
     "bill-check": Output(1, BillCheck, "kokin issue check --format json"),
     "bill-history": Output(1, BillHistory, "kokin ledger show BILL --format json"),
     "check": Output(1, list[Check], "kokin check --format json"),
+    "changes": Output(1, BillChanges, "kokin ledger changes --format json"),
+    "comparison": Output(1, Comparison, "kokin compare --format json, and comparison.json"),
+    "decided": Output(1, Decided, "kokin ledger decide --format json"),
     "entries": Output(1, list[Entry], "kokin ledger list entries --format json"),
     "files": Output(1, list[WrittenFile], "kokin ledger add-bills, post, add-deposits, add-reports --format json"),
     "intake": Output(STATUS_VERSION, Intake, "kokin intake check --format json"),
-    "rows": Output(
-        1, list[Row], "kokin ledger list bills, outcomes, balances, numbers, issues, write-offs --format json"
-    ),
+    "rows": Output(1, list[Row], "kokin ledger list bills, outcomes, and others; kokin ledger worklist, refund list"),
     "shared-files": Output(1, list[SharedFile], "kokin post-all --format json"),
     "status": Output(1, Status, "kokin ledger status --format json"),
     "summary": Output(1, Summary, "summary.json of kokin report and kokin reconcile"),
+    "trace": Output(1, Trace, "kokin ledger show RECEIPT, --entry or --deposit --format json"),
     "verification": Output(1, Verification, "kokin ledger verify --format json"),
     "work-line": Output(1, WorkLine, "kokin ledger work --format json (JSON Lines)"),
 }
@@ -434,6 +522,11 @@ def schema(name: str) -> dict[str, Any]:
         "description": output.source,
     }
     return {**about, **_without_titles(TypeAdapter(output.type).json_schema(mode="serialization"))}
+
+
+def copy_of(name: str) -> Path:
+    """Return the path of the committed copy of the current version of a schema."""
+    return COPIES / f"{name}-{OUTPUTS[name].version}.schema.json"
 
 
 def validate(name: str, text: str | bytes) -> Any:
@@ -466,3 +559,12 @@ def table(words: Callable[[str], str]) -> Iterator[str]:
         if fields:
             yield " · ".join(f"`{each}`" if each in needed else f"(`{each}`)" for each in fields)
             yield ""
+
+
+if __name__ == "__main__":
+    COPIES.mkdir(exist_ok=True)
+    for path in COPIES.glob("*.json"):
+        path.unlink()
+    for name in OUTPUTS:
+        text = json.dumps(schema(name), ensure_ascii=False, indent=1)
+        copy_of(name).write_text(text + "\n", encoding="utf-8")

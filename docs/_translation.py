@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from html import escape, unescape
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 DOCS = Path(__file__).parent
 CATALOGS = DOCS / "locale" / "ja" / "LC_MESSAGES"
+
+#: The sample outputs of the pages in Japanese, made by ``python -m tests.docs.japanese``.
+OUTPUTS = DOCS / "locale" / "ja" / "outputs.toml"
 
 # Docstrings, pages generated from data, and decision records are in English only.
 _WITHOUT_MESSAGES = ("_build", "adr/0*", "reference/api.md", "reference/_generated/*")
@@ -138,6 +142,21 @@ def translate_figures(app, doctree: nodes.Element) -> None:
             lambda found: escape(words.get(unescape(found[0]), unescape(found[0]))), raw.astext()
         )
         raw.replace_self(nodes.raw("", translated, format="html"))
+
+
+def outputs() -> dict[str, dict[str, str]]:
+    """Return the sample outputs in Japanese: by page, then by the English block."""
+    tables = tomllib.loads(OUTPUTS.read_text(encoding="utf-8")) if OUTPUTS.exists() else {}
+    return {page: {block["en"]: block["ja"] for block in blocks} for page, blocks in tables.items()}
+
+
+def translate_outputs(app, doctree: nodes.Element) -> None:
+    """Show the sample outputs of a page in the language of the build."""
+    japanese = outputs().get(app.env.docname, {}) if app.config.language == "ja" else {}
+    for block in doctree.findall(nodes.literal_block) if japanese else ():
+        if text := japanese.get(block.astext() + "\n"):
+            block.rawsource = text.removesuffix("\n")
+            block.children = [nodes.Text(block.rawsource)]
 
 
 def _figure_texts() -> Catalog:

@@ -22,6 +22,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,8 @@ class Reader:
 
     page: Path
     folder: Path
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    """Blocks of output and of Python in another language, by the text of the page."""
     names: dict[str, Any] = field(default_factory=dict)
     output: str = ""
     """Of the last shell block."""
@@ -128,7 +131,8 @@ class Reader:
             if self.output:
                 self._compare(block)
         elif block.language == "python":
-            exec(compile(block.text, f"{self.page.name}:{block.line}", "exec"), self.names)
+            text = self.outputs.get(block.text, block.text)
+            exec(compile(text, f"{self.page.name}:{block.line}", "exec"), self.names)
         elif block.language == "pycon":
             self._session(block)
         else:
@@ -152,13 +156,12 @@ class Reader:
             assert code == int(said[1] if said else 0), f"{line}: exit code {code}"
 
     def _compare(self, block: Block) -> None:
-        shown = [" ".join(line.split()) for line in block.lines if line.strip()]
-        printed = [" ".join(line.split()) for line in self.output.splitlines()]
+        printed = self.output.splitlines()
         at = 0
-        for line in shown:
-            pattern = ".*".join(re.escape(part) for part in map(str.strip, line.split("…")))
-            at = next((row + 1 for row in range(at, len(printed)) if re.fullmatch(pattern, printed[row])), -1)
-            assert at > 0, f"not printed: {line}"
+        for line in filter(str.strip, self.outputs.get(block.text, block.text).splitlines()):
+            row = row_of(line, printed, at)
+            assert row >= 0, f"not printed: {line}"
+            at = row + 1
 
     def _session(self, block: Block) -> None:
         test = doctest.DocTestParser().get_doctest(block.text, self.names, self.page.name, None, block.line)
@@ -166,6 +169,13 @@ class Reader:
         failed, _ = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=output.write, clear_globs=False)
         self.names.update(test.globs)
         assert not failed, output.getvalue()
+
+
+def row_of(shown: str, printed: Sequence[str], start: int) -> int:
+    """Return the first row from ``start`` on that a line of a page shows, or -1; ``…`` matches any text."""
+    parts = " ".join(shown.split()).split("…")
+    pattern = re.compile(".*".join(re.escape(part.strip()) for part in parts))
+    return next((row for row in range(start, len(printed)) if pattern.fullmatch(" ".join(printed[row].split()))), -1)
 
 
 def _shell(command: str) -> tuple[str, int]:

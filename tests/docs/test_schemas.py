@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import importlib
 import json
 import sys
@@ -51,6 +52,22 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
         add("rows", "ledger", "list", name, *_LEDGER)
     (bill, *_) = json.loads(add("rows", "ledger", "list", "bills", *_LEDGER))
     add("bill-history", "ledger", "show", bill["bill_id"], *_LEDGER)
+    add("rows", "ledger", "refund", "list", *_LEDGER)
+    add("rows", "ledger", "worklist", *_LEDGER, "--out", "work.csv")
+    add("decided", "ledger", "decide", "work.csv", *_LEDGER)
+    with (folder / "work.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    rows[0] |= {"decision": "hold", "hold_until": "2099-07-01", "reason": "bank asked"}
+    with (folder / "work.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    add("decided", "ledger", "decide", "work.csv", *_LEDGER, "--dry-run")
+    add("decided", "ledger", "decide", "work.csv", *_LEDGER)
+    add("trace", "ledger", "show", "eltax.csv:1", *_LEDGER)
+    changes = json.loads(add("changes", "ledger", "changes", *_LEDGER, "--cursor", "billing", "--out", "changes.csv"))
+    ack = ("--ack", str(changes["last_entry"]))
+    add("changes", "ledger", "changes", *_LEDGER, "--cursor", "billing", *ack)
     sources = "".join(
         f'[source.{name}]\nlabel = "{name}"\nlayout = "kokin-csv"\nfile = "{name}*"\ndays = "bank"\n'
         "since = 2026-11-24\nuntil = 09:00:00\n"
@@ -66,6 +83,10 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     add("shared-files", "post-all", "-a", "authorities.toml", "eltax.csv", "damaged.txt", "--layout", "kokin-csv")
     add("authorities", "overview", "-a", "authorities.toml")
     run("reconcile", "eltax.csv", "--bills", "bills.csv", "--layout", "kokin-csv", "--out", "run", cwd=folder)
+    balances = (folder / "run" / "balances.csv").read_text(encoding="utf-8-sig")
+    (folder / "old.csv").write_text(balances.replace(",settled", ",partial", 3), encoding="utf-8")
+    add("comparison", "compare", "old.csv", "run/balances.csv", "--out", "compared")
+    found["comparison"].append((folder / "compared" / "comparison.json").read_text(encoding="utf-8"))
     run("report", *_LEDGER, "--out", "report", cwd=folder)
     found["summary"] = [(folder / name / "summary.json").read_text(encoding="utf-8") for name in ("run", "report")]
     incoming = folder / "queue" / "99999" / "incoming"
@@ -99,6 +120,20 @@ def test_another_field_or_none_is_invalid(name: str, field: str, outputs: dict[s
     del output[field]
     with pytest.raises(ValidationError):
         schemas.validate(name, json.dumps(output))
+
+
+@pytest.mark.parametrize("name", schemas.OUTPUTS)
+def test_a_schema_is_changed_with_its_copy_and_version(name: str) -> None:
+    """A field that is renamed, removed or has another meaning needs a new version; write the copies with
+    ``python docs/_schemas.py``."""
+    path = schemas.copy_of(name)
+    assert path.exists(), "no copy of this version: python docs/_schemas.py"
+    assert json.loads(path.read_text(encoding="utf-8")) == schemas.schema(name)
+
+
+def test_only_the_current_versions_have_copies() -> None:
+    copies = {path.name for path in schemas.COPIES.glob("*.json")}
+    assert copies == {schemas.copy_of(name).name for name in schemas.OUTPUTS}
 
 
 @pytest.mark.parametrize("name", schemas.OUTPUTS)

@@ -114,7 +114,7 @@ def test_a_list_is_filtered_from_the_keyboard(browser, folder):
     )
     browser.press("Tab")  # the list itself, to scroll it
     browser.press("Tab")
-    assert browser.evaluate("document.activeElement.textContent") == "File"
+    assert browser.evaluate("document.activeElement.textContent") == "Outcome"
     browser.press("Enter", "\r")
     assert browser.evaluate("document.activeElement.closest('th').ariaSort") == "ascending"
     assert evaluate(browser, "return cells('Outcome');") == found
@@ -140,3 +140,37 @@ def test_dark_and_light_differ_and_paper_is_light(browser, folder, tmp_path):
     browser.send("Emulation.setEmulatedMedia", media="")
     browser.print(tmp_path / "report.pdf")
     assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_a_row_is_a_card_below_600_pixels_and_begins_with_what_which_and_how_much(browser, folder, tmp_path):
+    browser.open((folder / "en.html").as_uri())
+    browser.screenshot(tmp_path / "wide.png", width=800)
+    assert evaluate(browser, "return getComputedStyle(visible()[0]).display;") == "table-row"
+    browser.screenshot(tmp_path / "cards.png", width=390)
+    assert evaluate(browser, "return getComputedStyle(visible()[0]).display;") == "grid"
+    labels = "return [...visible()[0].cells].slice(0, 3).map((cell) => cell.dataset.label);"
+    assert evaluate(browser, labels) == ["Outcome", "Bill", "Amount"]
+    assert evaluate(browser, "return list.scrollWidth <= list.clientWidth;")
+    browser.screenshot(tmp_path / "wide.png", width=1280)
+
+
+def test_print_says_how_many_of_the_filtered_rows_it_has(browser, folder):
+    browser.open((folder / "en.html").as_uri())
+    note = "let note = list; while (!note.matches('.printed')) note = note.nextElementSibling; return note.textContent;"
+    count = evaluate(browser, "return visible().length;")
+    assert evaluate(browser, note) == f"{count} of {count} rows printed."
+    type_in = "const box = list.previousElementSibling.querySelector('input'); box.value = 'duplicate payment';"
+    found = evaluate(browser, f"{type_in} box.dispatchEvent(new Event('input')); return visible().length;")
+    assert 0 < found < count
+    assert evaluate(browser, note) == f"{found} of {count} rows printed."
+
+
+def test_lists_are_printed_in_landscape(browser, folder, tmp_path):
+    pdf = pytest.importorskip("pypdfium2")
+    browser.open((folder / "report.html").as_uri())
+    browser.print(tmp_path / "report.pdf")
+    sizes = [page.get_size() for page in pdf.PdfDocument(tmp_path / "report.pdf")]
+    assert sizes[0][0] < sizes[0][1]
+    assert all(width > height for width, height in sizes[1:])
+    texts = [page.get_textpage().get_text_bounded() for page in pdf.PdfDocument(tmp_path / "report.pdf")]
+    assert all("2026年6月15日" in text and f"{number} / {len(texts)}" in text for number, text in enumerate(texts, 1))

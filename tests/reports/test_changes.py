@@ -153,7 +153,7 @@ def test_each_number_is_the_same_in_every_output(town, tmp_path, language):
     summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
     page = (out / "report.html").read_text(encoding="utf-8")
     book = openpyxl.load_workbook(out / "report.xlsx")
-    terms = {"ja": ("新規の要確認", "解消した要確認", "③消込エラーリスト", "取込エラー", "①取込結果票", "新着ファイル")}
+    terms = {"ja": ("新規の要確認", "解消した要確認", "③要確認一覧", "問題一覧", "①取込結果票", "新着ファイル")}
     terms["en"] = ("New exceptions", "Resolved exceptions", "③Exceptions", "Import issues", "①Files", "New files")
     changes = summary["changes"]
     names = ("new_exceptions", "resolved_exceptions", "exceptions", "issues", "files", "new_files")
@@ -178,7 +178,7 @@ def test_each_number_is_the_same_in_every_output(town, tmp_path, language):
     shown = [changes[name] for name in ("new_exceptions", "resolved_exceptions", "open_exceptions")]
     for title, number in zip(titles, [*shown, summary["exceptions"]], strict=True):
         assert card(page, title) == f"{number}{unit}"
-    rejected = ("取込エラー1件", "エラー 1") if language == "ja" else ("rejected records: 1", "1 rejected")
+    rejected = ("受付不可明細1件", "受付不可 1") if language == "ja" else ("rejected records: 1", "1 rejected")
     assert all(text in page for text in rejected)
     for number in shown:
         assert re.search(rf"\s{number}\s*$", result.stdout, re.MULTILINE)

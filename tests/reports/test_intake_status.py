@@ -84,7 +84,7 @@ def test_it_is_written_as_csv_sheet_and_summary(ledger, status, tmp_path):
     assert (missing["Sender"], missing["State"], missing["Bank days"]) == ("収納代行 <b>", "Missing", "2")
     assert (arrived["Posted"], arrived["Accepted yen"]) == ("2026-05-12 08:30", "10000")
     book = openpyxl.load_workbook(tmp_path / "out" / "report.xlsx")
-    sheet = book.worksheets[0]
+    sheet = book.worksheets[1]
     heads, *rows = sheet.iter_rows(values_only=True)
     assert dict(zip(heads, rows[1], strict=True))["File"] == "tue.csv"
     summary = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))

@@ -115,7 +115,7 @@ NOTHING, ONE_RECORD, ONE_FILE = ({"records": n, "files": m} for n, m in ((0, 0),
             {"T4": T4, "T3": {**T3, "holds": "not checked"}},
             ONE_RECORD,
             "warn",
-            "収納額の全額を区分しました（照合1式一致、1式未照合、取込エラー1件）。",
+            "収納額の全額を区分しました（照合1式一致、1式未照合、受付不可明細1件）。",
             "All receipts are classified: controls balanced: 1, not checked: 1, rejected records: 1.",
         ),
         (

@@ -1,5 +1,6 @@
 """The workbook, read by openpyxl: dates and yen as such, codes with leading zeros, and no formula."""
 
+import re
 import sys
 import zipfile
 from datetime import date, datetime
@@ -39,16 +40,9 @@ def book(tables: dict[str, pa.Table], path: Path, language: str = "ja", **option
 
 def test_every_value_has_its_type_and_format(tmp_path: Path) -> None:
     sheet = book({"arrears": TABLE}, tmp_path / "r.xlsx")["未納一覧"]
-    head, *body = sheet.iter_rows()
-    assert [cell.value for cell in head] == [
-        "通知書番号",
-        "納期限",
-        "金額",
-        "会計年度",
-        "収納率 (%)",
-        "消込結果",
-        "速報あり",
-    ]
+    head, *body, _ = sheet.iter_rows()
+    names = ["bill_id", "due_on", "amount", "fiscal_year", "rate", "outcome", "reported"]
+    assert [cell.value for cell in head] == [Terms("ja").heading("arrears", name) for name in names]
     columns = list(zip(*body, strict=True))
     assert [cell.value for cell in columns[0]] == TEXTS
     assert {cell.data_type for cell in columns[0] if cell.value} == {"s"}
@@ -59,18 +53,19 @@ def test_every_value_has_its_type_and_format(tmp_path: Path) -> None:
     assert [cell.value for cell in columns[2]] == TABLE["amount"].to_pylist()
     assert (columns[2][0].number_format, columns[3][0].number_format) == ("#,##0", "0")
     assert (columns[4][0].value, columns[4][0].number_format) == (98.52, "0.00")
-    assert [cell.value for cell in columns[5][:2]] == ["消込済", "該当なし"]
+    assert [cell.value for cell in columns[5][:2]] == ["消込済", "該当調定なし"]
     assert [cell.value for cell in columns[6][:3]] == ["はい", "いいえ", None]
-    assert (sheet.freeze_panes, sheet.auto_filter.ref) == ("A2", "A1:G10")
+    assert (sheet.freeze_panes, sheet.auto_filter.ref) == ("B2", "A1:G10")
     assert sheet.column_dimensions["A"].width > sheet.column_dimensions["D"].width >= 8
 
 
-def test_the_file_contains_no_formula_and_no_link(tmp_path: Path) -> None:
+def test_the_file_contains_no_formula_but_its_sums_and_no_link(tmp_path: Path) -> None:
     hostile_report("=cmd|' /C calc'!A0").write(tmp_path / "out", formats=["xlsx"])
     with zipfile.ZipFile(tmp_path / "out" / "report.xlsx") as parts:
         for name in parts.namelist():
             text = parts.read(name)
-            assert b"<f>" not in text
+            formulas = re.findall(rb"<f>(.*?)</f>", text)
+            assert all(re.fullmatch(rb"SUBTOTAL\(109,([A-Z]+)2:\1\d+\)", formula) for formula in formulas)
             assert b"TargetMode" not in text
 
 
@@ -78,8 +73,9 @@ def test_a_table_with_more_rows_than_a_sheet_continues_on_the_next(tmp_path: Pat
     sheets = book({"arrears": TABLE, "files": TABLE.slice(0, 0)}, tmp_path / "r.xlsx", "en", max_rows=4)
     assert sheets.sheetnames == ["Arrears", "Arrears (2)", "Arrears (3)", "①Files"]
     found = [cell.value for name in sheets.sheetnames[:3] for (cell, *_) in sheets[name].iter_rows(min_row=2)]
+    found = [value for value in found if value != "Total"]
     assert found == TEXTS
-    assert {sheets[name]["A1"].value for name in sheets.sheetnames} == {"Bill"}
+    assert {sheets[name]["A1"].value for name in sheets.sheetnames[:3]} == {"Bill"}
 
 
 def test_a_date_before_the_calendar_of_a_workbook_is_text(tmp_path: Path) -> None:
@@ -97,8 +93,11 @@ def test_a_report_has_a_sheet_for_every_table(tmp_path: Path, language: str) -> 
     report = hostile_report("calm")
     report.write(tmp_path / "out", formats=["xlsx"], language=language)
     sheets = openpyxl.load_workbook(tmp_path / "out" / "report.xlsx")
-    assert len(sheets.sheetnames) == len(TABLES)
-    assert [sheet.max_row - 1 for sheet in sheets] == [max(len(report.tables[name]), 0) for name in TABLES]
+    assert len(sheets.sheetnames) == 1 + len(TABLES)
+    has_sums = [str(sheet.cell(sheet.max_row, 1).value) in ("計", "Total") for sheet in sheets.worksheets[1:]]
+    rows = [sheet.max_row - 1 - sums for sheet, sums in zip(sheets.worksheets[1:], has_sums, strict=True)]
+    assert rows == [len(report.tables[name]) for name in TABLES]
+    assert any(has_sums)
 
 
 def test_without_xlsxwriter_the_error_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,3 +105,69 @@ def test_without_xlsxwriter_the_error_names_the_extra(tmp_path: Path, monkeypatc
     with pytest.raises(KokinError, match=r"kokin\[xlsx\]"):
         hostile_report("calm").write(tmp_path / "out", formats=["csv", "xlsx"])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_first_sheet_has_the_controls_and_the_dispositions(tmp_path: Path) -> None:
+    report = hostile_report("calm")
+    report.write(tmp_path / "out", formats=["xlsx"])
+    sheet = openpyxl.load_workbook(tmp_path / "out" / "report.xlsx").worksheets[0]
+    rows = [[cell.value for cell in row] for row in sheet.iter_rows()]
+    assert (sheet.title, rows[0][0]) == ("概要", "収納消込レポート")
+    terms, states = Terms("ja"), {True: "一致", False: "不一致"}
+    for name, control in report.summary["controls"].items():
+        statement = terms.value("control", control["statement"])
+        state = states.get(control["holds"], "未照合")
+        assert [name, statement, control["left"], control["right"], state] in rows
+    for name, amount in report.summary["dispositions"].items():
+        assert [None, terms.value("disposition", name), amount, None, None] in [
+            [value or None if at == 0 else value for at, value in enumerate(row)] for row in rows
+        ]
+
+
+def test_sums_are_those_of_the_rows_and_not_of_days_or_running_totals(tmp_path: Path) -> None:
+    table = pa.table({"bill_id": ["a", "b"], "unpaid": [1_000, 234], "days": [1, 2], "received_to_date": [5, 6]})
+    path = tmp_path / "r.xlsx"
+    write_xlsx({"arrears": table}, path, Terms("ja"))
+    formulas = [cell.value for cell in list(openpyxl.load_workbook(path).worksheets[0].iter_rows())[-1]]
+    values = [cell.value for cell in list(openpyxl.load_workbook(path, data_only=True).worksheets[0].iter_rows())[-1]]
+    assert formulas[:2] == ["計", "=SUBTOTAL(109,B2:B3)"]
+    assert values[:2] == ["計", 1_234]
+    assert [value or None for value in values[2:]] == [None, None]
+
+
+def test_months_moments_and_findings_are_what_they_are(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "month": ["2026-04", "2026-05", None],
+            "at": ["2026-11-27T22:03:40+09:00", None, "later"],
+            "field": ["amount", "paid_on", "period"],
+            "expected": ["438940", "2026-10-28 or later", "01"],
+            "found": ["1000", "2026-06-01", "=1"],
+        }
+    )
+    sheet = book({"issues": table.rename_columns(table.column_names)}, tmp_path / "r.xlsx").worksheets[0]
+    columns = {row[0].value: row[1:4] for row in sheet.iter_cols()}
+    terms = Terms("ja")
+    values = {name: [cell.value for cell in columns[terms.heading("issues", name)]] for name in table.column_names}
+    assert values["month"] == [datetime(2026, 4, 1), datetime(2026, 5, 1), None]
+    assert values["at"] == [datetime(2026, 11, 27, 22, 3, 40), None, "later"]
+    assert values["expected"] == [438_940, "2026年10月28日以降", "01"]
+    assert values["found"] == [1_000, datetime(2026, 6, 1), "=1"]
+
+
+def test_each_sheet_prints_its_headings_title_day_and_page_and_the_bytes_are_the_same(tmp_path: Path) -> None:
+    report = hostile_report("calm")
+    for name in ("one", "two"):
+        report.write(tmp_path / name, formats=["xlsx"])
+    one, two = (tmp_path / name / "report.xlsx" for name in ("one", "two"))
+    assert one.read_bytes() == two.read_bytes()
+    workbook = openpyxl.load_workbook(one)
+    assert (workbook.properties.creator, workbook.properties.title) == ("kokin", "収納消込レポート")
+    assert workbook.properties.created.date() == report.as_of
+    for sheet in workbook.worksheets:
+        assert sheet.page_setup.orientation == "landscape"
+        assert (sheet.oddHeader.left.text, sheet.oddFooter.right.text) == ("収納消込レポート", "&P / &N")
+        assert "2026年6月15日" in sheet.oddHeader.right.text
+    assert all(sheet.print_title_rows == "$1:$1" for sheet in workbook.worksheets[1:])
+    heads = [cell.value for cell in workbook["①取込結果票"][1]]
+    assert heads[-1] == Terms("ja").heading("files", "digest")

@@ -173,7 +173,7 @@ def layouts(
         titles = headings("description") if english else ()
         _output.table((*headings("layout"), "名称", *titles, *headings("format", "verified", "package")), rows)
     else:
-        text = printable(catalog.describe(catalog.load(name)), keep="\n").rstrip()
+        text = printable(catalog.describe(catalog.load(name), language()), keep="\n").rstrip()
         console = Console(highlight=False)
         # A pipe gets the Markdown itself, so that it can be saved as a page.
         console.print(Markdown(text)) if console.is_terminal else _output.lines(text)

@@ -13,7 +13,7 @@ from kokin.cli._options import Format, OutputFolder, OutputFormat, argument, opt
 from kokin.text import file_name
 
 if TYPE_CHECKING:
-    from kokin.reports import Comparison
+    from kokin.reports import Cause, Comparison
 
 # So many causes are printed; comparison.json has all.
 _MAX_CAUSES = 20
@@ -66,8 +66,12 @@ def _print_comparison(result: Comparison) -> None:
     if not result.causes:
         return
     _output.line()
+
+    def words(cause: Cause) -> str:
+        return cause.text if language() == "en" else "; ".join(result.describe(cause, "ja"))
+
     causes = [
-        (value("compared", cause.result), cause.text, cause.rows, cause.new_yen - cause.old_yen)
+        (value("compared", cause.result), words(cause), cause.rows, cause.new_yen - cause.old_yen)
         for cause in result.causes[:_MAX_CAUSES]
     ]
     _output.table(headings("", "what differs", "rows", "difference"), causes)

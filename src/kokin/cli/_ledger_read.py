@@ -15,7 +15,7 @@ import typer
 
 from kokin.cli import _output
 from kokin.cli._main import Exit, with_controls, with_exit_code
-from kokin.cli._messages import command_help, headings, message, value
+from kokin.cli._messages import cell, command_help, headings, message, value
 from kokin.cli._options import (
     AsOf,
     Format,
@@ -232,8 +232,7 @@ def print_list(table: pa.Table, columns: Sequence[str], titles: Sequence[str], o
     match output:
         case ListFormat.TEXT:
             rows = table.select(columns).to_pylist()
-            cells = ([value(name, cell) if name == "status" else cell for name, cell in row.items()] for row in rows)
-            _output.table(titles, cells)
+            _output.table(titles, ([cell(name, content) for name, content in row.items()] for row in rows))
         case ListFormat.CSV:
             _output.as_csv(partial(write_csv, table))
         case ListFormat.JSON:

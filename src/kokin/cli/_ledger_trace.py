@@ -13,7 +13,7 @@ import typer
 from kokin.cli import _output
 from kokin.cli._ledger_read import ListFormat, ListOutput, japan_time, print_list
 from kokin.cli._main import Exit, with_exit_code
-from kokin.cli._messages import headings, message, value
+from kokin.cli._messages import cell, headings, message, value
 from kokin.cli._options import Format, LedgerAddress, OutputFormat, argument, open_ledger, option
 from kokin.issues import InvalidInputError, printable
 
@@ -153,7 +153,7 @@ def _print_trace(tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
 
 
 def _cells(row: Mapping[str, Any], *names: str) -> list[Any]:
-    return [row[name] for name in names]
+    return [cell(name, row[name]) for name in names]
 
 
 def _print_postings(postings: Sequence[Mapping[str, Any]]) -> None:

@@ -43,6 +43,22 @@ def value(column: str, code: str) -> str:
     return code if language() == "en" else str(terms()["values"][column].get(code, {"ja": code})["ja"])
 
 
+def cell(column: str, content: object) -> object:
+    """Return the content of a cell: in Japanese, the terms of coded values and of ``expected`` and ``found``."""
+    if language() == "en" or not isinstance(content, str):
+        return content
+    from kokin.catalog import CATALOG
+    from kokin.issues import expected_ja, found_ja  # late: main reports a broken installation with these texts
+
+    if column == "charge":
+        charge = CATALOG.charges.get(content)
+        return charge.ja if charge else content
+    phrases = {"expected": expected_ja, "found": found_ja}
+    if column in phrases:
+        return phrases[column](content)
+    return value(column, content) if column in terms()["values"] else content
+
+
 def headings(*names: str) -> tuple[str, ...]:
     """Return the headings of a table: names of columns, and other texts."""
     columns = terms()["columns"] if language() == "ja" else {}

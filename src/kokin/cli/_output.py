@@ -229,7 +229,7 @@ def controls(equations: Mapping[str, Mapping[str, Any]]) -> None:
     states = {True: message("holds"), False: message("BROKEN")}
     rows = [
         (
-            name,
+            value("control_name", name),
             value("control", row["statement"]),
             row["left"],
             row["right"],

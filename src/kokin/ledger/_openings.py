@@ -103,7 +103,7 @@ class OpeningBills(Record):
     paid: Annotated[int, Yen(0, 999_999_999_999_999)] = 0
     """Yen of it that were paid before (収入済額), without overpayments."""
     open: Annotated[int, Yen(0, 999_999_999_999_999)] = 0
-    """未収額 in yen."""
+    """未納額 in yen."""
 
 
 class OpeningTotals(Record):

@@ -12,13 +12,13 @@ class Disposition(StrEnum):
     reversal without a payment reduce SUSPENSE.
     """
 
-    #: 充当済: reduced a balance.
+    #: 消込済: reduced a balance.
     APPLIED = "applied"
     #: 過誤納: overpaid; to be refunded or set off.
     EXCESS = "excess"
     #: 不明金: paid, but the bill is unknown.
     SUSPENSE = "suspense"
-    #: 仮消込: reported; the money has not arrived.
+    #: 速報: reported; the money has not arrived.
     PROVISIONAL = "provisional"
     #: No effect: a duplicate, or superseded, cancelled or reversed.
     NO_EFFECT = "no_effect"
@@ -39,7 +39,7 @@ class Outcome(StrEnum):
     BILL_CHANGED = "BILL_CHANGED"
     #: 調定取消後: the bill has been cancelled.
     CANCELLED_BILL = "CANCELLED_BILL"
-    #: 該当なし: no bill has the number.
+    #: 該当調定なし: no bill has the number.
     NO_BILL = "NO_BILL"
     #: 複数該当: the number identifies open bills of several obligations.
     MULTIPLE_BILLS = "MULTIPLE_BILLS"
@@ -55,7 +55,7 @@ class Outcome(StrEnum):
     CANCEL = "CANCEL"
     #: 取消の対象がない: a cancellation without a provisional receipt.
     CANCEL_WITHOUT_PROVISIONAL = "CANCEL_WITHOUT_PROVISIONAL"
-    #: 再取込: another record of the same payment.
+    #: 重複明細: another record of the same payment.
     DUPLICATE_RECORD = "DUPLICATE_RECORD"
     #: 入金取消済: a payment that the bank or agent has reversed.
     REVERSED = "REVERSED"

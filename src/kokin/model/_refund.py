@@ -45,7 +45,7 @@ class RefundState(StrEnum):
     PAID = "paid"
     #: 組戻: the transfer has come back; to be ordered again.
     RETURNED = "returned"
-    #: 充当済: has settled another debt.
+    #: 充当: has settled another debt.
     SET_OFF = "set_off"
 
 

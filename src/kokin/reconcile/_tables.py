@@ -97,7 +97,7 @@ class BalanceStatus(StrEnum):
     WRITTEN_OFF = "written_off"
     #: 一部納付: paid in part.
     PARTIAL = "partial"
-    #: 仮消込: the rest is reported as paid (速報); do not remind.
+    #: 速報: the rest is reported as paid (速報); do not remind.
     PROVISIONAL = "provisional"
     #: 未納: nothing has been paid yet.
     EXPECTED = "expected"

@@ -21,6 +21,7 @@ from kokin.issues import MAX_ISSUES, InvalidInputError, Issue, Location
 from kokin.matching import first_of_groups, group, starts_of_runs
 from kokin.model import ArrowStreamExportable, Record, Text
 from kokin.reconcile import Control
+from kokin.reports._terms import Language, Terms
 from kokin.text import file_name, load_toml
 
 _Name = Annotated[str, Text(80, min=1)]
@@ -30,6 +31,7 @@ _Names = Annotated[tuple[_Name, ...], Field(strict=False)]
 _MAX_VALUES = 40
 _YEN = r"^-?[0-9]{1,11}$"
 _AMOUNTS = frozenset({"amount", "applied", "balance_before", "billed", "excess", "paid", "paid_before", "residual"})
+_DIRECTIONS = {"more": "compared_more", "less": "compared_less"}
 _CODED = frozenset({"disposition", "kind", "outcome", "status"})
 _DEFAULTS = {
     "bill": (("bill_id",), ("paid", "residual", "status"), "paid"),
@@ -173,6 +175,18 @@ class Comparison:
     def is_same(self) -> bool:
         """Whether no row differs and none is in one file only."""
         return not len(self.differences)
+
+    def describe(self, cause: Cause, language: Language = "ja") -> list[str]:
+        """Return the changes of a cause in words: ``納付済額: Kokin の方が多い``, ``状態: 一部納付 → 完納``."""
+        terms = Terms(language)
+        texts = []
+        for change in cause.changes:
+            old, new = (terms.value(change.column, word) for word in (change.old, change.new))
+            if change.new in _DIRECTIONS and self.mapping.is_amount(change.column):
+                new = terms.sentence(_DIRECTIONS[change.new])
+            words = f"{old} → {new}" if old else new
+            texts.append(": ".join(filter(None, (str(terms.value("field", change.column)), words))))
+        return texts
 
     def as_dict(self) -> dict[str, Any]:
         """Return the summary for JSON."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from kokin.reports._comparison import Cause, Change, ComparedFile, Comparison, ComparisonResult
+from kokin.reports._comparison import Cause, ComparedFile, Comparison, ComparisonResult
 from kokin.reports._csv import write_csv
 from kokin.reports._elements import BAD_SIGN, GOOD_SIGN, Html, html, render_grid, tag
 from kokin.reports._page import render_document
@@ -18,7 +18,6 @@ from kokin.text import JAPAN
 # So many causes and rows are on the page; the other files have all.
 _MAX_CAUSES, _MAX_ROWS = 50, 100
 _BREAK = Html("<br>")
-_DIRECTIONS = {"more": "compared_more", "less": "compared_less"}
 
 
 def write_comparison(comparison: Comparison, folder: str | Path, *, at: datetime, language: Language = "ja") -> None:
@@ -145,17 +144,8 @@ class _Page:
         return html(render_grid(heads, rows), self._cut(len(causes), _MAX_CAUSES, "comparison.json"))
 
     def _cause(self, cause: Cause) -> Html:
-        parts = [self._change(change) for change in cause.changes]
+        parts = self.comparison.describe(cause, self.terms.language)
         return html(*(html(_BREAK if at else None, part) for at, part in enumerate(parts))) if parts else html("–")
-
-    def _change(self, change: Change) -> str:
-        name = self._column(change.column)
-        if change.old:
-            old, new = (self.terms.value(change.column, word) for word in (change.old, change.new))
-            return f"{name}: {old} → {new}"
-        if change.new in _DIRECTIONS and self.comparison.mapping.is_amount(change.column):
-            return f"{name}: {self.terms.sentence(_DIRECTIONS[change.new])}"
-        return f"{name}: {self.terms.value(change.column, change.new)}" if change.new else name
 
     def _rows(self) -> Html:
         """Return the first differing rows, each compared column with the old and the new value."""

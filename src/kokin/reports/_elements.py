@@ -1,19 +1,12 @@
-"""Elements of the page: escaped HTML, tables, and charts as inline SVG."""
+"""Elements of the page: escaped HTML, grids, and charts as inline SVG."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from datetime import date
-from decimal import Decimal
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from kokin._arrow.convert import int64_array
-from kokin.reports._terms import UNGROUPED, Terms
+from kokin.reports._terms import Terms
 
 # --- HTML: whatever is not of the type Html is escaped --------------------------------------------------------------
 
@@ -67,72 +60,7 @@ WARN_SIGN, BAD_SIGN = (
 )
 
 
-# --- tables: a script makes the lists sortable and filterable; without it they can be read --------------------------
-
-# Hashes are shortened to this many characters.
-_HASHES, _HASH_LENGTH = ("digest", "hash"), 12
-# Columns of codes that are drawn as a coloured tag, and the tags that are not of the tone "warn".
-_TAGGED = ("outcome", "kind", "severity", "intake_state")
-_TONES = {
-    "MATCHED": "good",
-    "PROVISIONAL": "calm",
-    "SUPERSEDED": "calm",
-    "CANCELLED": "calm",
-    "CANCEL": "calm",
-    "provisional": "calm",
-    "suspense": "bad",
-    "unsettled": "bad",
-    "error": "bad",
-    "arrived": "good",
-    "empty": "good",
-    "missing": "bad",
-    "rejected": "bad",
-    "not_due": "calm",
-    "closed": "mute",
-}
-
-#: Columns to sort by, each with "ascending" or "descending".
-SortKeys = Sequence[tuple[str, str]]
-
-
-def render_rows(
-    name: str,
-    table: pa.Table,
-    terms: Terms,
-    max_rows: int,
-    *,
-    order: SortKeys = (),
-    without: Collection[str] = (),
-    csv_tables: Collection[str] = (),
-) -> Html:
-    """Return the first rows of a table of the report as a list, with a note if there are more.
-
-    Args:
-        name: the name of the table.
-        table: the table.
-        terms: the terms of the language.
-        max_rows: the maximum number of rows.
-        order: the columns that the rows are sorted by; by default the order of the table is kept.
-        without: columns that are left out.
-        csv_tables: the tables that are also written as CSV; the note names the file.
-    """
-    if not len(table):
-        return tag("p", terms.sentence("none"), class_="note")
-    rows = table.drop_columns([column for column in without if column in table.column_names])
-    rows = (rows.take(_first_rows(table, order, max_rows)) if order else rows).slice(0, max_rows)
-    heads = [
-        tag("th", terms.heading(name, field.name), scope="col", class_="n" if _is_quantity(field) else None)
-        for field in rows.schema
-    ]
-    body = [tag("tr", *(_cell(column, value, terms) for column, value in row.items())) for row in rows.to_pylist()]
-    note = html()
-    if len(table) > len(rows):
-        key = "cut_in" if name in csv_tables else "cut"
-        text = terms.sentence(key, shown=f"{len(rows):,}", all=f"{len(table):,}", file=f"{name}.csv")
-        note = tag("p", text, class_="note")
-    content = tag("table", tag("thead", tag("tr", *heads)), tag("tbody", *body))
-    label = terms.table(name)
-    return html(tag("div", content, class_="scroll list", role="region", aria_label=label, tabindex="0"), note)
+# --- grids ---------------------------------------------------------------------------------------------------------
 
 
 def render_grid(heads: Sequence[tuple[str, str]], rows: Sequence[Sequence[Any]]) -> Html:
@@ -143,32 +71,6 @@ def render_grid(heads: Sequence[tuple[str, str]], rows: Sequence[Sequence[Any]])
         for row in rows
     ]
     return tag("div", tag("table", tag("thead", head), tag("tbody", *body)), class_="scroll")
-
-
-def _first_rows(table: pa.Table, order: SortKeys, max_rows: int) -> pa.Array:
-    """Return the indices of the first rows in an order; equal rows keep their order in the table."""
-    keys = table.select([column for column, _ in order]).append_column("row", int64_array(np.arange(len(table))))
-    return pc.select_k_unstable(keys, k=min(max_rows, len(table)), sort_keys=[*order, ("row", "ascending")])
-
-
-def _is_quantity(field: pa.Field) -> bool:
-    return bool(pa.types.is_integer(field.type) or pa.types.is_decimal(field.type)) and field.name not in UNGROUPED
-
-
-def _cell(column: str, value: Any, terms: Terms) -> Html:
-    if value is None:
-        return Html("<td></td>")
-    if isinstance(value, bool):
-        return tag("td", terms.sentence("yes" if value else "no"))
-    if column in UNGROUPED or isinstance(value, date):
-        return tag("td", str(value), class_="d")
-    if isinstance(value, int | Decimal):
-        return tag("td", f"{value:,}", class_="n")
-    if column in _TAGGED:
-        return tag("td", tag("span", terms.value(column, value), class_=f"tag {_TONES.get(value, 'warn')}"))
-    if column in _HASHES:
-        return tag("td", tag("code", f"{value[:_HASH_LENGTH]}…", title=value) if value else "")
-    return tag("td", terms.value(column, value))
 
 
 # --- charts: SVG shapes that scale with the page, and their labels beside them as HTML --------------------------------

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import kokin
 from kokin.reports._elements import Html, html, tag
+from kokin.reports._lists import print_header
 from kokin.reports._page_morning import MorningPart
 from kokin.reports._page_totals import TotalsPart
 from kokin.reports._terms import Terms
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _EMPTY = Html()
 
 
-def render_page(report: Report, terms: Terms, max_rows: int, csv_tables: Collection[str] = ()) -> str:
+def render_page(report: Report, terms: Terms, max_rows: int | None, csv_tables: Collection[str] = ()) -> str:
     """Return the page of a report.
 
     It makes no requests: a Content-Security-Policy allows its own style and script only, by their hashes.
@@ -30,7 +31,7 @@ def render_page(report: Report, terms: Terms, max_rows: int, csv_tables: Collect
     Args:
         report: the report.
         terms: the terms of the language.
-        max_rows: the maximum number of rows of a list.
+        max_rows: the maximum number of rows of a list; by default that of :func:`~kokin.reports._lists.render_rows`.
         csv_tables: the tables that are also written as CSV; the note below a shortened list names the file.
     """
     part = (report, terms, max_rows, csv_tables)
@@ -61,6 +62,7 @@ def render_document(
     """Return a page with its style and script; a Content-Security-Policy allows these only, by their hashes."""
     folder, sentence = resources.files("kokin.reports"), terms.sentence
     style, script = ((folder / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    style += print_header(title, sentence("as_of", day=terms.date(day)))
     return Template((folder / "page.html").read_text(encoding="utf-8")).substitute(
         language=terms.language,
         style=style,
@@ -73,7 +75,8 @@ def render_document(
         contents=contents,
         headline=headline,
         sections=sections,
-        print_cut=html(sentence("print_cut")),
+        printed=html(sentence("printed", shown="#", all="##")),
+        copied=html(sentence("copied")),
         closed=html(sentence("closed")),
         filter=html(sentence("filter")),
         rows_shown=html(sentence("rows_shown", n="#")),

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kokin.reconcile import AGING_BUCKETS
-from kokin.reports._elements import Html, SortKeys, html, meter, render_grid, render_rows, tag
+from kokin.reports._elements import Html, html, meter, render_grid, tag
+from kokin.reports._lists import SortKeys, render_rows
 from kokin.reports._tables import LazyTables
 from kokin.reports._terms import Terms
 
@@ -31,7 +32,7 @@ class PagePart:
 
     report: Report
     terms: Terms
-    max_rows: int
+    max_rows: int | None
     csv_tables: Collection[str]
 
     @cached_property
@@ -83,7 +84,14 @@ class PagePart:
         """Return a table of the report (or ``table``, with its headings) as a list."""
         table = self.tables[name] if table is None else table
         return render_rows(
-            name, table, self.terms, self.max_rows, order=order, without=without, csv_tables=self.csv_tables
+            name,
+            table,
+            self.terms,
+            self.max_rows,
+            order=order,
+            without=without,
+            csv_tables=self.csv_tables,
+            has_ledger="entries" in self.report.summary,
         )
 
     def titled_rows(self, name: str, order: SortKeys = (), without: Collection[str] = ()) -> Html:

@@ -37,7 +37,7 @@ from kokin.reports._sources import (
 )
 from kokin.reports._tables import LazyTables, accounts_tables
 from kokin.reports._terms import Language, Terms
-from kokin.reports._xlsx import write_xlsx
+from kokin.reports._xlsx import Cover, write_xlsx
 from kokin.rules import RATES, RateTable
 from kokin.text import file_name
 
@@ -57,7 +57,7 @@ Format: TypeAlias = Literal["csv", "xlsx", "html"]
 #:
 #: - ① ``files``, 取込結果票: ``source, layout, digest, read, accepted, unpaid, rejected, amount``.
 #: - ② ``outcomes``, 消込結果一覧: :attr:`kokin.reconcile.Reconciliation.outcomes`.
-#: - ③ ``exceptions``, 消込エラーリスト: :attr:`kokin.reconcile.Accounts.exceptions`.
+#: - ③ ``exceptions``, 要確認一覧: :attr:`kokin.reconcile.Accounts.exceptions`.
 #: - ④ ``overpayments``, 過誤納一覧: :attr:`kokin.reconcile.Accounts.overpayments`; if the rate of a year is not known
 #:   yet, the columns that need it are null.
 #: - ⑤ ``daily``, 収納日計表: ``receipts`` and the yen of :attr:`kokin.reconcile.Accounts.totals` by ``payee_code,
@@ -81,7 +81,7 @@ Format: TypeAlias = Literal["csv", "xlsx", "html"]
 #: - ``closings``, 締め一覧: the active closings of the ledger: :meth:`kokin.ledger.Ledger.closings`.
 #: - ``late``, 過日分一覧: what came for a day after it was closed: :attr:`kokin.ledger.BookedTotals.late`. In ⑤, ⑥
 #:   and ⑧ it is on the day and in the year in which it is booked, so that a closed day, month or year does not change.
-#: - ``issues``, 取込エラー: the issues of rejected or flagged records, with ``ISSUE_COLUMNS``.
+#: - ``issues``, 問題一覧: the issues of rejected or flagged records, with ``ISSUE_COLUMNS``.
 #: - ``open_data``, オープンデータ: ``payee_code, month, charge, channel, receipts, amount, suppressed`` of every month
 #:   that has ended; ``*`` is the total of the payee. A cell with fewer receipts than ``minimum_count`` (by default 10)
 #:   is suppressed, its numbers null, and so are further cells, so that it cannot be computed from a total.
@@ -199,8 +199,8 @@ class Report:
 
         Raises:
             LedgerError: the database failed.
-            InvalidInputError: the ledger has no entry ``since`` (ENTRY_UNKNOWN), a table lacks a column, the entry is no
-                closing (CLOSING_UNKNOWN), or the figures are not those that it has sealed (CLOSING_DIFFERS).
+            InvalidInputError: the ledger has no entry ``since`` (ENTRY_UNKNOWN), a table lacks a column, the entry is
+                no closing (CLOSING_UNKNOWN), or the figures are not those that it has sealed (CLOSING_DIFFERS).
         """
         entries = ledger.entries()
         if closing is not None:
@@ -295,12 +295,13 @@ class Report:
         summary["exceptions"] = len(accounts.exceptions)
         return cls(accounts.as_of, summary, lazy_tables, catalog, intake, changes, batches)
 
-    def page(self, *, language: Language = "ja", max_rows: int = 500, csv_tables: Collection[str] = ()) -> str:
+    def page(self, *, language: Language = "ja", max_rows: int | None = None, csv_tables: Collection[str] = ()) -> str:
         """Return the report as one HTML page without external resources.
 
         Args:
             language: the language of the page.
-            max_rows: the maximum number of rows of a list; a note below the list says if there are more.
+            max_rows: the maximum number of rows of a list, by default 500, and 5,000 of exceptions; a note below the
+                list says if there are more.
             csv_tables: the tables that are also written as CSV; the note names the file.
         """
         return render_page(self, Terms(language, self.catalog), max_rows, csv_tables)
@@ -315,11 +316,11 @@ class Report:
         encoding: CsvEncoding = "utf-8-sig",
         headings: Literal["names", "words"] = "names",
         geta: bool = False,
-        max_rows: int = 500,
+        max_rows: int | None = None,
     ) -> list[Issue]:
         """Write ``<table>.csv`` for each table, ``report.xlsx``, ``report.html`` and, last, ``summary.json``.
 
-        The same report gives the same bytes, except for the workbook.
+        The same report gives the same bytes.
 
         Args:
             folder: the folder; it is created if it does not exist. Files of an earlier report are replaced; other files
@@ -332,7 +333,7 @@ class Report:
             headings: of the CSV files: ``names``, the stable names of columns, with codes as values, for programs; or
                 ``words``, the terms of the language for both, for people.
             geta: write 〓 for a character that cp932 lacks, instead of raising.
-            max_rows: the maximum number of rows of a list on the page.
+            max_rows: the maximum number of rows of a list on the page, by default 500, and 5,000 of exceptions.
 
         Returns an issue for each text in which a character was replaced by 〓.
 
@@ -358,7 +359,8 @@ class Report:
                     rows = terms.translate_table(name, table) if headings == "words" else table
                     issues += write_csv(rows, path, encoding, geta=geta)
             if "xlsx" in formats:
-                write_xlsx({name: self.tables[name] for name in selected}, draft / "report.xlsx", terms)
+                cover = Cover(terms.sentence("title"), self.as_of, self.summary)
+                write_xlsx({name: self.tables[name] for name in selected}, draft / "report.xlsx", terms, cover=cover)
             if "html" in formats:
                 page = render_page(self, terms, max_rows, selected if "csv" in formats else ())
                 (draft / "report.html").write_text(page, encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Any, Literal, TypeAlias
 
@@ -36,6 +37,29 @@ UNGROUPED = frozenset(
 )
 # Columns of texts, which in Japanese are translated phrase by phrase.
 _PHRASES = {"expected": expected_ja, "found": found_ja}
+# Columns of months and moments as text.
+_MONTH, _MOMENT = "month", "at"
+# The fields of findings whose values are yen or counts; a field may be a sum of several.
+_QUANTITY_FIELDS = frozenset(
+    {
+        "amount",
+        "applied",
+        "count",
+        "credited",
+        "demand_fee",
+        "excess",
+        "expected",
+        "late_charge",
+        "principal",
+        "records",
+        "refund",
+        "report.amount",
+        "report.count",
+    }
+)
+_ISO_DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)")
+# The space between a date and 以降 or まで.
+_DATE_SPACE = re.compile(r"(?<=日) (?=[^\x00-\x7f])")
 _WEEKDAYS = {"ja": "月火水木金土日", "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")}
 # Units of the scale of a chart, the largest first: minimum yen, and the suffix.
 _UNITS = {"ja": ((10**8, "億円"), (10**4, "万円")), "en": ((10**9, "bn"), (10**6, "m"), (10**3, "k"))}
@@ -45,10 +69,25 @@ def exception_name(code: str, language: Language = "ja") -> str:
     """Return the name of the code of an exception: an outcome, a finding, or the message of an issue.
 
     >>> exception_name("NO_BILL"), exception_name("EXPIRED", "en")
-    ('該当なし', 'After the payment deadline')
+    ('該当調定なし', 'After the payment deadline')
     """
     row = terms()["values"]["outcome"].get(code)
     return str(row[language]) if row else Issue(code).message(language)
+
+
+def parse_value(field: str | None, text: str) -> int | date | str:
+    """Return the ``expected`` or ``found`` of a field as the number or date that it is, or else the text.
+
+    >>> parse_value("amount", "438940"), parse_value("period", "01"), parse_value("paid_on", "2026-06-01")
+    (438940, '01', datetime.date(2026, 6, 1))
+    """
+    if _ISO_DATE.fullmatch(text):
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            return text
+    is_quantity = field is not None and set(field.split(" + ")) <= _QUANTITY_FIELDS
+    return int(text) if is_quantity and re.fullmatch(r"-?\d{1,15}", text, re.ASCII) else text
 
 
 class Terms:
@@ -80,8 +119,18 @@ class Terms:
 
     def value(self, column: str, code: Any) -> Any:
         """Return the term for a coded value; any other value is returned unchanged."""
-        if self.language == "ja" and column in _PHRASES and isinstance(code, str):
-            return _PHRASES[column](code)
+        if isinstance(code, str):
+            if column == _MOMENT:
+                return code[:19].replace("T", " ")
+            if column == "field" and " + " in code:
+                return " + ".join(str(self.value(column, name)) for name in code.split(" + "))
+            if column == "field" and " " in code:  # a field, and the day or the file that it is about
+                name, rest = code.split(" ", 1)
+                return f"{self.value(column, name)} {rest}"
+            if self.language == "ja" and column == _MONTH and len(code) == len("YYYY-MM"):
+                return f"{int(code[:4])}年{int(code[5:])}月"
+            if self.language == "ja" and column in _PHRASES:
+                return _DATE_SPACE.sub("", _ISO_DATE.sub(_date_ja, _PHRASES[column](code)))
         return self._values.get(column, {}).get(code, code)
 
     def reasons(self, text: str | None) -> str | None:
@@ -94,7 +143,7 @@ class Terms:
             return pc.if_else(values, self.sentence("yes"), self.sentence("no"))
         if pa.types.is_dictionary(values.type):
             values = values.cast(values.type.value_type)
-        if column not in {*self._values, *_PHRASES} or not pa.types.is_string(values.type):
+        if column not in {*self._values, *_PHRASES, _MONTH, _MOMENT} or not pa.types.is_string(values.type):
             return values
         encoded = combine(values).dictionary_encode()
         translated = pa.array([self.value(column, code) for code in encoded.dictionary.to_pylist()], pa.string())
@@ -123,9 +172,17 @@ class Terms:
                 return f"{sign}{whole:,}{f'.{tenth}' if tenth else ''}{suffix}"
         return self.yen(amount)
 
+    def day(self, day: date) -> str:
+        """Return a date without its day of the week."""
+        return f"{day.year}年{day.month}月{day.day}日" if self.language == "ja" else day.isoformat()
+
     def date(self, day: date) -> str:
         """Return a date with its day of the week."""
         weekday = _WEEKDAYS[self.language][day.weekday()]
         if self.language == "ja":
             return f"{day.year}年{day.month}月{day.day}日 ({weekday})"
         return f"{weekday}, {day.isoformat()}"
+
+
+def _date_ja(found: re.Match[str]) -> str:
+    return f"{found[1]}年{int(found[2])}月{int(found[3])}日"

@@ -25,7 +25,7 @@ from kokin.issues import InvalidInputError, Issue, KokinError, Location
 from kokin.model import DecisionKind
 from kokin.reports._csv import write_csv
 from kokin.reports._terms import Language, Terms, exception_name
-from kokin.reports._xlsx import MAX_ROWS, Sheets, check_lengths, new_book
+from kokin.reports._xlsx import MAX_ROWS, Sheets, check_lengths, column_letters, new_book
 from kokin.text import file_name, parse_date_text, parse_wareki_text, terms
 
 #: The columns of the file that Kokin fills in: those of :meth:`kokin.ledger.Ledger.work_list` that people need, the
@@ -137,16 +137,18 @@ def _translated(column: pa.ChunkedArray, translate: Any) -> pa.Array:
 
 
 def _fill_book(book: Any, table: pa.Table, words: Terms) -> None:
-    sheets = Sheets(book, words)
+    sheets = Sheets(book, words, title=words.sentence("work_list"))
     heads = [words.heading("work_list", name) for name in table.column_names]
     sheet = sheets.add(words.sentence("work_list"), heads, table)
-    sheet.freeze_panes(1, 1)
-    last = len(table) + _EMPTY_ROWS
+    last, widths = len(table) + _EMPTY_ROWS, [*sheets.widths]
     for at, name in enumerate(table.column_names):
         if name in INPUT_COLUMNS:
-            sheet.set_column(at, at, _INPUT_WIDTHS.get(name, 16), sheets.input)
+            widths[at] = _INPUT_WIDTHS.get(name, 16)
+            sheet.set_column(at, at, widths[at], sheets.input)
     hidden = table.column_names.index("ledger")
     sheet.set_column(hidden, hidden, None, None, {"hidden": True})
+    widths[hidden] = 0
+    sheets.print_in_halves(sheet, widths, table.column_names.index(INPUT_COLUMNS[0]))
     for row in range(len(table) + 1, last + 1):
         for at in range(len(table.column_names)):
             sheet.write_blank(row, at, None, sheets.input)
@@ -290,7 +292,7 @@ def _columns(heads: Sequence[Any], source: str) -> dict[str, str]:
     while heads and heads[-1] in (None, ""):
         heads = heads[:-1]
     for at, head in enumerate(heads):
-        letter = _letter(at)
+        letter = column_letters(at)
         text = str(head or "").strip()
         name, place = names.get(text, ""), Location(f"{source}!{letter}1")
         if not name:
@@ -305,12 +307,6 @@ def _columns(heads: Sequence[Any], source: str) -> dict[str, str]:
     if issues:
         raise _foreign(*issues)
     return letters
-
-
-def _letter(at: int) -> str:
-    """Return the letters of a column by its position from 0: A, ..., Z, AA."""
-    at, digit = divmod(at, 26)
-    return (_letter(at - 1) if at else "") + chr(ord("A") + digit)
 
 
 def _cell_value(value: Any) -> Any:
