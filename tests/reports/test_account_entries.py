@@ -91,6 +91,58 @@ def codes_of(tmp_path, text):
     return AccountCodes.load(path)
 
 
+FIXED_LAYOUT = """
+ja = "財務会計 (固定長)"
+en = "an invented accounting system, records of a fixed length"
+format = "fixed"
+encoding = "cp932"
+newline = "CRLF"
+width = 23
+verified = false
+source = ["invented for Kokin"]
+
+[records.data]
+role = "data"
+ja = "収入"
+en = "revenue"
+tell_by = ["mark"]
+fields = [
+  { id = "mark", ja = "区分", en = "kind of record", type = "digits", length = 1, const = "1" },
+  { id = "code", ja = "会計", en = "account", type = "text", length = 11 },
+  { id = "yen", ja = "金額", en = "amount", type = "yen", length = 11 },
+]
+
+[records.trailer]
+role = "trailer"
+ja = "合計"
+en = "total"
+tell_by = ["mark"]
+fields = [
+  { id = "mark", ja = "区分", en = "kind of record", type = "digits", length = 1, const = "9" },
+  { id = "total", ja = "合計金額", en = "total", type = "yen", length = 13 },
+  { id = "rest", ja = "余白", en = "filler", type = "filler", length = 9 },
+]
+
+[[totals]]
+record = "trailer"
+field = "total"
+sum = "yen"
+
+[account]
+account = "code"
+amount = "yen"
+"""
+
+
+def written(found, folder, layout):
+    """Return the lines of an account file."""
+    path = folder / "accounts-system.toml"
+    path.write_text(layout, encoding="utf-8")
+    stream = io.BytesIO()
+    assert found.write(stream, load(path)) == len(found.entries)
+    return stream.getvalue().decode("cp932").splitlines()
+
+
 @pytest.fixture
 def closed(tmp_path):
     """A ledger with a closed day, and the entry of the closing."""
@@ -120,11 +172,7 @@ def test_every_yen_has_the_most_precise_code(tmp_path, closed):
         "A2-period": (13_000, 13_000, True),
         "T5-period": (2_000, 2_000, True),
     }
-    layout = tmp_path / "accounts-system.toml"
-    layout.write_text(LAYOUT, encoding="utf-8")
-    stream = io.BytesIO()
-    assert found.write(stream, load(layout)) == 4
-    assert stream.getvalue().decode("cp932").splitlines()[1:] == [
+    assert written(found, tmp_path, LAYOUT)[1:] == [
         "20260501,2026,90,,,,2000",
         "20260501,2026,01,01,02,01,10000",
         "20260501,2026,01,01,02,02,3000",
@@ -147,6 +195,20 @@ def test_a_negative_correction_keeps_its_code(tmp_path, closed):
     codes = codes_of(tmp_path, CODES + SUSPENSE)
     first, correction = (account_entries(ledger.closing_figures(each), codes) for each in (entry, second))
     assert pc.sum(first.column("amount")).as_py() == -pc.sum(correction.column("amount")).as_py() == 15_070
+    found = AccountFile.of_closing(ledger, second, codes)
+    assert written(found, tmp_path, LAYOUT)[1:] == [
+        "20260502,2026,90,,,,-2000",
+        "20260502,2026,01,01,02,01,-10000",
+        "20260502,2026,01,01,02,02,-3000",
+        "20260502,2026,91,,,,-70",
+    ]
+    assert written(found, tmp_path, FIXED_LAYOUT) == [
+        "190         -0000002000",
+        "101         -0000010000",
+        "101         -0000003000",
+        "191         -0000000070",
+        "9-000000015070         ",
+    ]
 
 
 def test_a_layout_of_other_records_is_rejected(tmp_path, closed):

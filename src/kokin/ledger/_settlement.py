@@ -173,7 +173,7 @@ def _late_rows(now: pa.Table, sealed: Mapping[str, Any], previous: Closing, year
     one.
     """
     before = {tuple(row[:3]): dict(zip(_TO_DATE, row[3:], strict=True)) for row in sealed["to_date"]}
-    earlier = dict.fromkeys(_TO_DATE, 0)
+    earlier: dict[str, int] = dict.fromkeys([*_TO_DATE], 0)
     found: dict[tuple[Any, ...], dict[str, int]] = {key: dict(earlier) for key in before}
     for row in now.to_pylist():
         sums = found.setdefault(tuple(row[name] for name in _DEBT_KEYS), dict(earlier))
