@@ -646,8 +646,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 #: Commands whose JSON has no schema yet.
 WITHOUT_SCHEMA = frozenset(
     {
-        *("ledger account-file", "ledger close", "ledger debit request", "ledger debit result", "qr verify"),
-        *("ledger refund decide", "ledger refund order", "ledger refund result"),
+        *("ledger account-file", "ledger close", "ledger debit request", "ledger debit result"),
+        *("ledger refund decide", "ledger refund order", "ledger refund result", "ledger settlement", "qr verify"),
     }
 )
 
