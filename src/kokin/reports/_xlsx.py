@@ -354,8 +354,8 @@ class Sheets:
                     sheet.write_number(row, at, number, self.formats[_YEN])
                 case date() as day if day >= _FIRST_DAY:
                     sheet.write_datetime(row, at, day, self.formats[_DATE])
-                case value:
-                    self._write_text(sheet, row, at, str(value))
+                case other:
+                    self._write_text(sheet, row, at, str(other))
 
         return write
 
