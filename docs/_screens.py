@@ -13,6 +13,7 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest import mock
@@ -61,9 +62,12 @@ def _output(page: str, wanted: str, language: str) -> Iterator[tuple[str, list[s
                 if not command.startswith("kokin "):
                     continue
                 printed = io.StringIO()
-                with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-                    with contextlib.suppress(SystemExit):
-                        app(shlex.split(command)[1:])
+                with (
+                    contextlib.redirect_stdout(printed),
+                    contextlib.redirect_stderr(printed),
+                    contextlib.suppress(SystemExit),
+                ):
+                    app(shlex.split(command)[1:])
                 if wanted in command:
                     yield command, printed.getvalue().rstrip().splitlines()
                     return
@@ -94,18 +98,17 @@ def sheet(path: Path, columns: int) -> str:
     drawn = [f'<rect x="0" y="{top}" width="{starts[-1]:g}" height="{_LINE}" class="grey"/>']
     drawn.append(f'<rect x="36" y="{top + _LINE}" width="{starts[-1] - 36:g}" height="{_LINE}" class="blue"/>')
     drawn.append(f'<rect x="0" y="{top + _LINE}" width="36" height="{_LINE * len(rows)}" class="grey"/>')
-    for at in range(columns):
-        drawn.append(_line((starts[at] + starts[at + 1]) / 2, top + 14, chr(ord("A") + at), "small"))
+    centres = [(start + end) / 2 for start, end in pairwise(starts)]
+    drawn += [_line(x, top + 14, chr(ord("A") + at), "small") for at, x in enumerate(centres)]
     for at, row in enumerate(rows):
         base = top + _LINE * (at + 1) + 14
         drawn.append(_line(12, base, str(at + 1), "small"))
         for start, size, cell in zip(starts, widths, row, strict=False):
             text = cell if cell_len(cell) < size else set_cell_size(cell, size - 2).rstrip() + "…"
             drawn.append(_line(start + 4, base, text, "strong" if at == 0 else ""))
-    for at in range(len(rows) + 2):
-        drawn.append(f'<path d="M0 {top + _LINE * at}H{starts[-1]:g}" class="line"/>')
-    for start in (0, *starts):
-        drawn.append(f'<path d="M{start:g} {top}V{top + _LINE * (len(rows) + 1)}" class="line"/>')
+    bottom = top + _LINE * (len(rows) + 1)
+    drawn += [f'<path d="M0 {y}H{starts[-1]:g}" class="line"/>' for y in range(top, bottom + 1, _LINE)]
+    drawn += [f'<path d="M{x:g} {top}V{bottom}" class="line"/>' for x in (0, *starts)]
     return _picture(starts[-1] + 1, height, path.name, drawn)
 
 
