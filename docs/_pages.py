@@ -469,8 +469,11 @@ def _ledger_constraints(table: Table) -> Iterator[str]:
 def _glossary(language: str) -> Iterator[str]:
     """The terms and their definitions, sorted by the English term; the Japanese page has the Japanese term first."""
     yield "```{glossary}"
+    defined = set[str]()
     for row in sorted(terms()["glossary"].values(), key=lambda row: row["en"].lower()):
-        names = [row["en"], *row["ja"].split("・")]
+        # 充当 is the Japanese word of two terms; the page defines it once.
+        names = [name for name in (row["en"], *row["ja"].split("・")) if name not in defined]
+        defined.update(names)
         yield from names if language == "en" else reversed(names)
         yield f"  {row['means' if language == 'en' else 'ja_means']}"
         yield ""

@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 
 from kokin.intake import FileState, FindingKind
 from kokin.intake._status import STATUS_VERSION
-from kokin.ledger import AuthorityFileState, EntryKind
+from kokin.ledger import AuthorityFileState, EntryKind, SlipState
 from kokin.model import Disposition, Finding, Outcome
 from kokin.reconcile import Policy
 from kokin.reports import ComparisonResult
@@ -483,6 +483,96 @@ class BillCheck(_Object):
     issues: list[Issue]
 
 
+class Allotted(_Object):
+    """The numbers that were allotted to debts; without an entry if every debt had its numbers."""
+
+    entry: Count | None
+    debts: Count
+    new: Count
+    reissued: Count
+    unchanged: Count
+    superseded: Count
+    issues: list[Issue]
+
+
+class UploadedFile(_Object):
+    """A file of an upload."""
+
+    name: str
+    records: Count
+    digest: Hash
+
+
+class Upload(_Object):
+    """The files of an upload; without an entry if nothing was to be sent."""
+
+    entry: Count | None
+    given: Count
+    absent: Count
+    new: Count
+    change: Count
+    withdraw: Count
+    unchanged: Count
+    waiting: Count
+    by_hand: Count
+    files: list[UploadedFile]
+    completed: list[str]
+    issues: list[Issue]
+
+
+class Answered(_Object):
+    """The answer to an upload."""
+
+    entry: Count
+    inserted: Annotated[bool, Strict()]
+    read: Count
+    accepted: Count
+    rejected: Count
+    without_record: Count
+    issues: list[Issue]
+
+
+class UploadRecords(_Object):
+    """Records that were sent, by their answer."""
+
+    sent: Count
+    accepted: Count
+    rejected: Count
+    unanswered: Count
+
+
+class Uploads(_Object):
+    """The state of the uploads."""
+
+    states: dict[SlipState, Total]
+    records: UploadRecords
+    release: Annotated[Count, Field(description="Slips that may be posted.")]
+    controls: dict[str, Control]
+
+
+class WrittenOff(_Object):
+    """The write-offs of a file."""
+
+    file: str
+    dry_run: Annotated[bool, Strict()]
+    inserted: Annotated[bool, Strict()]
+    entry: Count
+    given: Count
+    yen: Yen
+    hash: Hash
+
+
+class Opened(_Object):
+    """The opening balances."""
+
+    entry: Count
+    inserted: Annotated[bool, Strict()]
+    dry_run: Annotated[bool, Strict()]
+    hash: Hash
+    opening: dict[str, dict[str, Count]]
+    outcomes: dict[Outcome, Total]
+
+
 class Output(NamedTuple):
     """A machine-readable output: its type, version, and the commands or the file that have it."""
 
@@ -493,6 +583,7 @@ class Output(NamedTuple):
 
 #: The outputs by the name of their schema. A version grows when a field is renamed, removed or changes its meaning.
 OUTPUTS = {
+    "allotted": Output(1, Allotted, "kokin issue allot --format json"),
     "authorities": Output(1, list[Authority], "kokin overview --format json"),
     "bill-check": Output(1, BillCheck, "kokin issue check --format json"),
     "bill-history": Output(1, BillHistory, "kokin ledger show BILL --format json"),
@@ -501,16 +592,64 @@ OUTPUTS = {
     "comparison": Output(1, Comparison, "kokin compare --format json, and comparison.json"),
     "decided": Output(1, Decided, "kokin ledger decide --format json"),
     "entries": Output(1, list[Entry], "kokin ledger list entries --format json"),
-    "files": Output(1, list[WrittenFile], "kokin ledger add-bills, post, add-deposits, add-reports --format json"),
+    "files": Output(
+        1, list[WrittenFile], "kokin ledger add-bills, add-agent-reports, add-deposits, post --format json"
+    ),
     "intake": Output(STATUS_VERSION, Intake, "kokin intake check --format json"),
+    "opened": Output(1, Opened, "kokin ledger open-balances --format json"),
     "rows": Output(1, list[Row], "kokin ledger list bills, outcomes, and others; kokin ledger worklist, refund list"),
     "shared-files": Output(1, list[SharedFile], "kokin post-all --format json"),
     "status": Output(1, Status, "kokin ledger status --format json"),
     "summary": Output(1, Summary, "summary.json of kokin report and kokin reconcile"),
     "trace": Output(1, Trace, "kokin ledger show RECEIPT, --entry or --deposit --format json"),
+    "upload": Output(1, Upload, "kokin upload make --format json"),
+    "upload-answer": Output(1, Answered, "kokin upload answer --format json"),
+    "upload-status": Output(1, Uploads, "kokin upload status --format json"),
     "verification": Output(1, Verification, "kokin ledger verify --format json"),
     "work-line": Output(1, WorkLine, "kokin ledger work --format json (JSON Lines)"),
+    "written-off": Output(1, WrittenOff, "kokin ledger write-off post --format json"),
 }
+
+#: The schemas of each command that has JSON. A test compares the commands, so that none is without a schema unnoticed.
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "check": ("check",),
+    "compare": ("comparison",),
+    "intake check": ("intake",),
+    "issue allot": ("allotted",),
+    "issue check": ("bill-check",),
+    **{f"ledger {name}": ("files",) for name in ("add-agent-reports", "add-bills", "add-deposits", "post")},
+    "ledger changes": ("changes",),
+    "ledger debit list": ("rows",),
+    "ledger decide": ("decided",),
+    "ledger list entries": ("entries",),
+    **{
+        f"ledger list {name}": ("rows",)
+        for name in ("balances", "bills", "closings", "figures", "issues", "numbers", "outcomes", "write-offs")
+    },
+    "ledger open-balances": ("opened",),
+    "ledger refund list": ("rows",),
+    "ledger sample": ("rows",),
+    "ledger show": ("bill-history", "trace"),
+    "ledger status": ("status",),
+    "ledger verify": ("verification",),
+    "ledger work": ("work-line",),
+    "ledger worklist": ("rows",),
+    "ledger write-off list": ("rows",),
+    "ledger write-off post": ("written-off",),
+    "overview": ("authorities",),
+    "post-all": ("shared-files",),
+    "upload answer": ("upload-answer",),
+    "upload make": ("upload",),
+    "upload status": ("upload-status",),
+}
+
+#: Commands whose JSON has no schema yet.
+WITHOUT_SCHEMA = frozenset(
+    {
+        *("ledger account-file", "ledger close", "ledger debit request", "ledger debit result"),
+        *("ledger refund decide", "ledger refund order", "ledger refund result", "ledger settlement", "qr verify"),
+    }
+)
 
 
 def schema(name: str) -> dict[str, Any]:

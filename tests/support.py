@@ -1,6 +1,6 @@
 """How thoroughly the tests run, and what several of them need.
 
-They run quickly by default; with every case and three times the examples where ``KOKIN_TESTS=thorough``, as the gate
+They run quickly by default; with every case and twice the examples where ``KOKIN_TESTS=thorough``, as the gate
 does once; with six times the examples where ``KOKIN_TESTS=complete``, before a release; and with the fewest ones where
 ``KOKIN_TESTS=installed``: a test of the wheel checks the packaging and the versions, not the properties.
 """
@@ -25,7 +25,7 @@ _MODE = os.environ.get("KOKIN_TESTS", "")
 #: Whether tests run with every case, and property tests with many examples.
 THOROUGH = _MODE in ("thorough", "complete")
 # Examples of a complete run for each example of this one, and the fewest examples of a property.
-_DIVISOR, _MIN_EXAMPLES = {"complete": (1, 1), "thorough": (2, 4), "installed": (30, 2)}.get(_MODE, (6, 4))
+_DIVISOR, _MIN_EXAMPLES = {"complete": (1, 1), "thorough": (3, 4), "installed": (30, 2)}.get(_MODE, (6, 4))
 
 
 NO_FONT = "no Japanese font: apt install fonts-morisawa-bizud-gothic"
@@ -47,7 +47,7 @@ needs_font = pytest.mark.skipif(not has_font(), reason=NO_FONT)
 def examples(count: int) -> int:
     """Return how many examples a property test generates.
 
-    ``count`` in a complete run, half of it in a thorough one, a thirtieth in the tests of an installed wheel, else a
+    ``count`` in a complete run, a third of it in a thorough one, a thirtieth in the tests of an installed wheel, else a
     sixth.
     """
     return max(count // _DIVISOR, _MIN_EXAMPLES)

@@ -2,6 +2,7 @@
 
 import json
 from collections import defaultdict
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
@@ -55,6 +56,19 @@ def test_each_part_is_posted_into_its_ledger(tmp_path):
     assert posted.unassigned == {"12345": (1, 400)}
     assert (posted.control.left, posted.control.right, posted.control.holds) == (1000, 1000, True)
     assert [stored(tmp_path, code) for code in CODES] == [(2, 400), (0, 0), (2, 600)]
+
+
+def test_the_entries_have_the_time_of_the_clock(tmp_path):
+    authorities = Authorities.load(make(tmp_path, ledgers=()))
+    first, second = datetime(2026, 6, 1, tzinfo=UTC), datetime(2026, 6, 2, tzinfo=UTC)
+    for code in CODES:
+        Ledger.create(tmp_path / f"{code}.db", clock=lambda: first).close()
+    file = tmp_path / "night.csv"
+    file.write_text(rows(("99997", 1, 100)))
+    post(file, "kokin-csv", authorities, clock=lambda: second)
+    for code in CODES:
+        with Ledger.open(tmp_path / f"{code}.db") as ledger:
+            assert [entry.at for entry in ledger.entries()] == [first, second]
 
 
 def test_a_file_is_posted_once_and_an_authority_that_failed_is_posted_by_the_next_run(tmp_path):

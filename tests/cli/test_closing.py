@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kokin.ledger import Ledger
 from tests.reports.test_account_entries import CODES, LAYOUT, SUSPENSE
 
 Kokin = Callable[..., Any]
@@ -98,3 +100,51 @@ def test_the_file_for_the_accounting_system(kokin: Kokin, city: Path) -> None:
     result = kokin(*command, cwd=city)
     assert (result.returncode, "ACCOUNT_CODE_MISSING" in result.stdout + result.stderr) == (3, True)
     assert not (city / "out.csv").exists()
+
+
+def test_the_settlement_statement_of_a_fiscal_year(kokin: Kokin, city: Path) -> None:
+    bill = BILL.splitlines()[1].replace("B1,99999,901,1,", "B2,99999,901,2,").replace("2026-06-30", "2025-06-30")
+    (city / "old.csv").write_text(f"{BILL.splitlines()[0]}\n{bill}\n", encoding="utf-8")
+    (city / "may.csv").write_text(
+        RECEIPT.format(yen=520).replace("901,1,", "901,2,").replace("2026-06-01", "2026-05-31"), encoding="utf-8"
+    )
+    kokin("ledger", "add-bills", "old.csv", *LEDGER, cwd=city)
+    kokin("ledger", "post", "may.csv", "-l", "kokin-csv", *LEDGER, cwd=city)
+    command = ("ledger", "settlement", 2025, *LEDGER)
+    result = kokin(*command, cwd=city)
+    assert (result.returncode, "SETTLEMENT_OPEN" in result.stdout + result.stderr) == (3, True)
+    kokin("ledger", "close", "day", "2026-06-02", *LEDGER, cwd=city)
+    assert kokin("ledger", "close", "year", 2025, *LEDGER, cwd=city).returncode == 0
+    result = kokin(*command, cwd=city)
+    assert result.returncode == 0
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert lines[1] == ["99999", "fixed-asset-tax", "current", "500", "520", "20", "0", "0", "0", "100.00"]
+    assert [line[-3:] for line in lines if line[:1] in (["S1"], ["S2"])] == [
+        ["0", "0", "holds"],
+        ["520", "520", "holds"],
+    ]
+    japanese = kokin(*command, "--codes", "accounts.toml", cwd=city, kokin_lang="ja").stdout
+    assert all(text in japanese for text in ("調定額", "収入済額", "還付未済額", "収入未済額", "款", "現年", "記帳"))
+    rows = kokin(*command, "--codes", "accounts.toml", "--format", "csv", cwd=city)
+    assert rows.stdout.splitlines()[1] == "01,01,02,01,,,99999,fixed-asset-tax,901,current,500,520,20,0,0,0,100.00"
+    (city / "accounts.toml").write_text(SUSPENSE, encoding="utf-8")
+    assert kokin(*command, "--codes", "accounts.toml", cwd=city).returncode == 3
+    post(kokin, city, 7)
+    again = kokin(*command, "--format", "json", cwd=city)
+    assert json.loads(again.stdout)["totals"][-1]["collected"] == 520
+
+
+def test_a_statement_that_does_not_tie_to_the_closings_is_an_error(
+    kokin: Kokin, city: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kokin("ledger", "close", "year", 2025, *LEDGER, cwd=city)
+    read = Ledger.settlement
+    monkeypatch.setattr(Ledger, "settlement", lambda *args, **more: replace(read(*args, **more), figures_yen=1))
+    result = kokin("ledger", "settlement", 2025, *LEDGER, cwd=city)
+    assert (result.returncode, "S2" in result.stderr) == (5, True)
+
+
+def test_an_unverified_layout_of_the_accounting_system_is_named(kokin: Kokin, city: Path) -> None:
+    command = ("--codes", "accounts.toml", "-l", "system.toml", "--out", "out.csv", *LEDGER)
+    result = kokin("ledger", "account-file", 4, *command, cwd=city)
+    assert (result.returncode, "LAYOUT_UNVERIFIED" in result.stderr) == (0, True)

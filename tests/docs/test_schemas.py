@@ -6,20 +6,37 @@ import csv
 import importlib
 import json
 import sys
+from collections.abc import Callable, Iterator
+from enum import Enum
+from importlib import resources
 from pathlib import Path
+from typing import Any, get_type_hints
 
 import pytest
 from pydantic import ValidationError
 
+from kokin.cli import app
 from kokin.demo import write_city
 from kokin.ledger import Ledger
 from tests.cli.conftest import run
+from tests.cli.test_issue import HEADER as DEBTS
+from tests.cli.test_issue import SCHEME
+from tests.cli.test_openings import BILLS as OPENING_BILLS
+from tests.cli.test_openings import TOTALS as OPENING_TOTALS
+from tests.cli.test_upload import ANSWER as UPLOAD_ANSWER
+from tests.cli.test_upload import BILLS as UPLOAD_BILLS
 
 DOCS = Path(__file__).parents[2] / "docs"
 sys.path.insert(0, str(DOCS))
 schemas = importlib.import_module("_schemas")
 
 _LEDGER = ("-L", "city.db")
+UPLOAD_BILL = "B1,99999,127,1,123456,100,2026-06-01,2026,2026,2026-07-10,open\n"
+DEBT = "D1,1,99999,127,2026,2026,1000,2026-06-01,2026-07-10,公金 花子\n"
+OVERPAYMENTS = "bill_id,amount,paid_on\nB1,200,2026-02-01\n"
+LAPSED_BILLS = """bill_id,payee_code,item_code,case_key,confirmation,amount,due_on,charge
+L1,99999,901,1,123456,5000,2019-06-30,fixed-asset-tax
+"""
 _JSON = ("--format", "json")
 
 
@@ -31,6 +48,8 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
 
     def add(name: str, *words: object) -> str:
+        command = " ".join(map(str, words)) + " "
+        assert any(name in names for each, names in schemas.COMMANDS.items() if command.startswith(each + " ")), command
         result = run(*words, *_JSON, cwd=folder)
         assert result.returncode in (0, 1, 3, 6), result.stderr
         found.setdefault(name, []).append(result.stdout)
@@ -95,9 +114,75 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     (folder / "queue" / "queue.toml").write_text(
         'ledger = "../{authority}.db"\n[layouts]\n"eltax*.csv" = "kokin-csv"\n[authorities.99999]\n', encoding="utf-8"
     )
+    _add_uploads(folder, add)
+    _add_openings_and_write_offs(folder, add)
     lines = run("ledger", "work", "queue", "--until-empty", *_JSON, cwd=folder).stdout
     found["work-line"] = lines.splitlines()
     return found
+
+
+def _add_uploads(folder: Path, add: Callable[..., str]) -> None:
+    for name in ("upload", "answer"):
+        example = resources.files("kokin.receipts") / "layouts" / f"eltax-{name}-example.toml"
+        (folder / f"{name}.toml").write_text(example.read_text(encoding="utf-8"), encoding="utf-8")
+    ledger = ("-L", "uploads.db")
+    Ledger.create(folder / "uploads.db").close()
+    (folder / "slips.csv").write_text(UPLOAD_BILLS + UPLOAD_BILL, encoding="utf-8")
+    answer = (
+        UPLOAD_ANSWER + "99999,127,00000000000000000001,123456,1,0,,\n99999,127,00000000000000000009,123456,1,0,,\n"
+    )
+    (folder / "answer.csv").write_text(answer, encoding="cp932")
+    for _ in range(2):
+        add("upload", "upload", "make", "slips.csv", "-l", "upload.toml", "--out", "sent", *ledger)
+    add("upload-answer", "upload", "answer", "answer.csv", "-l", "answer.toml", *ledger)
+    add("upload-status", "upload", "status", *ledger)
+
+
+def _add_openings_and_write_offs(folder: Path, add: Callable[..., str]) -> None:
+    for name, text in (("opening.csv", OPENING_BILLS), ("over.csv", OVERPAYMENTS), ("totals.toml", OPENING_TOTALS)):
+        (folder / name).write_text(text, encoding="utf-8")
+    ledger = ("-L", "opened.db")
+    Ledger.create(folder / "opened.db").close()
+    opened = ("--totals", "totals.toml", "--bills", "opening.csv", "--overpayments", "over.csv")
+    for more in (("--dry-run",), ()):
+        add("opened", "ledger", "open-balances", *ledger, *opened, *more)
+    (folder / "lapsed.csv").write_text(LAPSED_BILLS, encoding="utf-8")
+    run("ledger", "add-bills", "lapsed.csv", *ledger, cwd=folder)
+    add("rows", "ledger", "write-off", "list", *ledger, "--out", "list.csv")
+    with (folder / "list.csv").open(encoding="utf-8-sig", newline="") as file:
+        [row] = csv.DictReader(file)
+    row |= {"amount": "5000", "article": "地方税法18①", "reason": "消滅時効"}
+    with (folder / "list.csv").open("w", encoding="cp932", newline="") as file:
+        writer = csv.DictWriter(file, row)
+        writer.writeheader()
+        writer.writerow(row)
+    for more in (("--dry-run",), ()):
+        add("written-off", "ledger", "write-off", "post", "list.csv", *ledger, "--day", "2026-06-01", *more)
+    (folder / "numbers.toml").write_text(SCHEME, encoding="utf-8")
+    (folder / "debts.csv").write_text(DEBTS + DEBT, encoding="utf-8")
+    allot = ("issue", "allot", "debts.csv", "--scheme", "numbers.toml", "--out", "allotted.csv", *ledger)
+    for _ in range(2):
+        add("allotted", *allot)
+
+
+def _commands(app: Any, names: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    for command in app.registered_commands:
+        yield " ".join((*names, command.name or command.callback.__name__.replace("_", "-"))), command.callback
+    for group in app.registered_groups:
+        yield from _commands(group.typer_instance, (*names, group.name or group.typer_instance.info.name))
+
+
+def _has_json(callback: Any) -> bool:
+    types = get_type_hints(callback).values()
+    return any(
+        isinstance(each, type) and issubclass(each, Enum) and "json" in {e.value for e in each} for each in types
+    )
+
+
+def test_every_command_with_json_has_a_schema() -> None:
+    found = {name for name, callback in _commands(app) if _has_json(callback)}
+    assert found == set(schemas.COMMANDS) | schemas.WITHOUT_SCHEMA
+    assert {name for names in schemas.COMMANDS.values() for name in names} | {"summary"} == set(schemas.OUTPUTS)
 
 
 def test_outputs_are_valid(outputs: dict[str, list[str]]) -> None:

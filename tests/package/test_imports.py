@@ -123,6 +123,10 @@ def test_no_package_imports_pandas() -> None:
     assert loaded_by(f"import {', '.join(f'kokin.{package}' for package in packages)}") & {"pandas", "polars"} == set()
 
 
+def test_a_run_without_a_ledger_does_not_import_sqlalchemy() -> None:
+    assert "sqlalchemy" not in loaded_by("from kokin import bills, receipts, reconcile, reports, slips")
+
+
 def test_packages_are_imported_when_they_are_accessed() -> None:
     assert "kokin.elqr" in loaded_by("import kokin; kokin.elqr.ElQr")
     assert set(kokin.__all__) <= set(dir(kokin))

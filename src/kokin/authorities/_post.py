@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,7 @@ def post(
     actor: str = "",
     lenient: bool = False,
     reference_date: date | None = None,
+    clock: Callable[[], datetime] | None = None,
     lock_timeout: float | None = None,
 ) -> SharedFile:
     """Post the receipts of a file into the ledgers of their authorities.
@@ -99,6 +100,7 @@ def post(
         actor: who makes the entries; by default :attr:`Authorities.actor`.
         lenient: repair what can be repaired, and report each repair.
         reference_date: a day near the payments, for dates without a century or era.
+        clock: returns the current time, with a zone; by default the clock of the computer.
         lock_timeout: seconds to wait for another writer of a ledger.
 
     Raises:
@@ -112,7 +114,7 @@ def post(
         return receipts.open(path, layout, lenient=lenient, reference_date=reference_date)
 
     file = open_file()
-    options: dict[str, Any] = {"actor": actor or authorities.actor}
+    options: dict[str, Any] = {"actor": actor or authorities.actor, "clock": clock}
     if lock_timeout is not None:
         options["lock_timeout"] = lock_timeout
 

@@ -24,6 +24,7 @@ from kokin.cli._ledger_debit import app as debit
 from kokin.cli._ledger_opening import open_balances
 from kokin.cli._ledger_read import list_app, read_commands
 from kokin.cli._ledger_refund import app as refund
+from kokin.cli._ledger_settlement import settlement
 from kokin.cli._ledger_trace import trace_commands
 from kokin.cli._ledger_work import work
 from kokin.cli._ledger_worklist import worklist_commands
@@ -95,7 +96,16 @@ app.command()(report)
 app.command()(compare)
 for _command in authorities_commands:
     app.command()(_command)
-_ledger_commands = (*write_commands, close, account_file, work, *worklist_commands, *read_commands, *trace_commands)
+_ledger_commands = (
+    *write_commands,
+    close,
+    settlement,
+    account_file,
+    work,
+    *worklist_commands,
+    *read_commands,
+    *trace_commands,
+)
 for _command in (*_ledger_commands, open_balances, *change_commands):
     ledger.command()(_command)
 qr.command()(proof)

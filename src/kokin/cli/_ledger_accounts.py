@@ -28,15 +28,19 @@ def account_file(
     """Write the figures of a closing for the accounting system (財務会計), under the codes of account.
 
     A yen without a code stops the command, and nothing is written. The controls tie the file to the closing (A1), and
-    the report of the closing to the bills (A2, T5); if one is broken, nothing is written and the exit code is 5.
+    the report of the closing and its period to the bills (A2, T5); if one is broken, nothing is written and the
+    exit code is 5.
     """
     from kokin import catalog as catalogs
+    from kokin.issues import Issue
     from kokin.receipts import layouts
     from kokin.reports import AccountFile
 
     charges = catalogs.load(catalog) if catalog else catalogs.CATALOG
     own, loaded = catalogs.AccountCodes.load(codes), layouts.load(layout)
     values = header_values(loaded, header or ())
+    if not loaded.verified:
+        _output.issues([Issue("LAYOUT_UNVERIFIED", found=loaded.name)])
     with open_ledger(ledger) as opened, _output.progress(message("report")):
         found = AccountFile.of_closing(opened, closing, own, catalog=charges)
     controls = {name: control.as_dict() for name, control in found.controls.items()}

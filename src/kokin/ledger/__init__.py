@@ -71,6 +71,7 @@ from kokin.ledger._refund_decisions import PROPOSAL_COLUMNS, RefundDecision
 from kokin.ledger._refund_exceptions import RefundTask
 from kokin.ledger._refund_orders import RefundAccount, RefundOrder, RefundResult
 from kokin.ledger._schema import ClosingPeriod, EntryKind, PostingReason, role_grants
+from kokin.ledger._settlement import Settlement
 from kokin.ledger._trace import Trace
 from kokin.ledger._upload_answers import UploadAnswers
 from kokin.ledger._upload_files import UploadFile
@@ -123,6 +124,7 @@ __all__ = [
     "RefundOrder",
     "RefundResult",
     "RefundTask",
+    "Settlement",
     "SlipState",
     "Trace",
     "UploadAnswers",

@@ -40,7 +40,8 @@ from kokin.rules import accounts_close_on, fiscal_year
 _ENTRIES, _CLOSINGS, _FIGURES = TABLES["entries"], TABLES["closings"], TABLES["closing_figures"]
 
 _DAY = timedelta(days=1)
-_YEARS = (ClosingPeriod.YEAR, ClosingPeriod.ENTERPRISE_YEAR)
+#: The periods that are fiscal years.
+YEARS = (ClosingPeriod.YEAR, ClosingPeriod.ENTERPRISE_YEAR)
 
 _BY = ("received_on", *FIGURE_KEYS)
 _TOTAL_COLUMNS = pa.schema([FIGURE_COLUMNS.field(name) for name in (*_BY, *FIGURE_SUMS)])
@@ -60,7 +61,7 @@ class Closing:
     @property
     def closes_days(self) -> bool:
         """Whether it closes days; a fiscal year does not."""
-        return self.period not in _YEARS
+        return self.period not in YEARS
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,7 @@ class ClosedBooks:
 
     def _booked_year(self, rows: pa.Table, catalog: Catalog) -> pa.ChunkedArray:
         """Return the fiscal year of each row, or the first open one if the accounts of its year are closed."""
-        cash, accrual = (pa.scalar(self.closed_year(period), pa.int64()) for period in _YEARS)
+        cash, accrual = (pa.scalar(self.closed_year(period), pa.int64()) for period in YEARS)
         closed = pc.if_else(_is_accrual(rows, catalog), accrual, cash)
         year = rows.column("fiscal_year")
         return pc.if_else(pc.less_equal(year, closed), pc.add(closed, 1), year)
@@ -314,7 +315,7 @@ def new_closing(
     first_day, last_day = period_days(period, day)
     if problem := _problem(books, period, first_day, last_day, today, policy):
         raise InvalidInputError([problem], "nothing was closed")
-    open_day, is_year = books.first_open_day, period in _YEARS
+    open_day, is_year = books.first_open_day, period in YEARS
     closes_days = not is_year and (open_day is None or open_day <= last_day)
     rows = books.open_figures(totals, books.late_day(policy, last_day) if closes_days else open_day, catalog)
     if is_year:
@@ -364,7 +365,7 @@ def _problem(
     previous, until = books.last_of(period), books.closed_until
     if previous and last_day <= previous.last_day:
         return Issue("CLOSING_CLOSED", field="last_day", found=f"{last_day} (entry {previous.entry_id})")
-    if period in _YEARS:
+    if period in YEARS:
         if until is None or until < last_day:
             return Issue(
                 "CLOSING_GAP", field="last_day", expected=str(until + _DAY if until else last_day), found=str(last_day)

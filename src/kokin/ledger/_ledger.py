@@ -34,6 +34,7 @@ from kokin.ledger._changes import (
     require_cursor_name,
 )
 from kokin.ledger._closings import (
+    YEARS,
     BookedTotals,
     ClosedBooks,
     closing_of,
@@ -99,6 +100,7 @@ from kokin.ledger._rematch import ReversalEffect, add_receipts, rematch
 from kokin.ledger._reversals import find_posted_file, reversal_of_entry, reversal_of_posting
 from kokin.ledger._row_checks import require_none
 from kokin.ledger._schema import ClosingPeriod, EntryKind
+from kokin.ledger._settlement import Settlement, sealed_settlement, settlement_of
 from kokin.ledger._trace import SampleOptions, Trace, draw_sample, trace_deposit, trace_entry, trace_receipt
 from kokin.ledger._upload_answers import UploadAnswers, answer_batch, tie_answers
 from kokin.ledger._upload_files import EntryDrafts, complete_drafts
@@ -113,7 +115,7 @@ from kokin.model import ArrowStreamExportable
 from kokin.receipts import FilePart, FileRejectedError, ReceiptFile, Totals
 from kokin.receipts.layouts import Layout, load
 from kokin.reconcile import Control, Policy, Reconciliation
-from kokin.rules import RATES, RateTable
+from kokin.rules import RATES, RateTable, fiscal_year
 from kokin.slips import NumberScheme
 from kokin.text import JAPAN, file_name
 
@@ -1178,10 +1180,12 @@ class Ledger:
             approvers = [{"row": 1, "approver": approver or None}]
             require_none(approver_problems(approvers, actor, self.policy), lambda _: Location(), "nothing was closed")
             today = self._japan_day(at)
-            totals = LedgerAccounts.build(writer, None, today, catalog).accounts.totals
+            accounts = LedgerAccounts.build(writer, None, today, catalog).accounts
             about: dict[str, Any] = {"entry": writer.entry, "today": today, "approver": approver}
             books = ClosedBooks.read(writer, None)
-            closing = new_closing(books, kind, day, totals, **about, policy=self.policy, catalog=catalog)
+            closing = new_closing(books, kind, day, accounts.totals, **about, policy=self.policy, catalog=catalog)
+            if kind in YEARS:
+                closing.totals["settlement"] = sealed_settlement(writer, books, kind, fiscal_year(day), accounts)
             writer.begin(EntryKind.CLOSING, self._clock(), at, actor=actor, reason=reason)
             writer.add_rows("closings", closing.closing)
             writer.add_rows("closing_figures", closing.figures)
@@ -1202,6 +1206,32 @@ class Ledger:
 
         def read(transaction: Transaction) -> pa.Table:
             return ClosedBooks.read(transaction, _queries.entry_as_of(transaction, as_of)).table(catalog)
+
+        return self._read(read)
+
+    def settlement(
+        self,
+        year: int,
+        *,
+        period: ClosingPeriod | str = ClosingPeriod.YEAR,
+        as_of: date | datetime | int | None = None,
+        catalog: Catalog = CATALOG,
+    ) -> Settlement:
+        """Return the settlement statement (決算表) of a closed fiscal year; no later entry changes it.
+
+        Args:
+            year: the fiscal year.
+            period: ``year``, or ``enterprise_year`` for the enterprise accounts (公営企業会計).
+            as_of: a time, the end of a day in Japan, or the number of an entry; by default now.
+            catalog: the charges; it has the accounts that are on accrual.
+
+        Raises:
+            InvalidInputError: SETTLEMENT_OPEN: the fiscal year is not closed.
+        """
+
+        def read(transaction: Transaction) -> Settlement:
+            last = _queries.entry_as_of(transaction, as_of)
+            return settlement_of(transaction, year, ClosingPeriod(period), last, catalog)
 
         return self._read(read)
 

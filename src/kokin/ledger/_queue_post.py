@@ -133,6 +133,7 @@ def post_receipts(
     *,
     actor: str,
     policy: Policy | None = None,
+    clock: Callable[[], datetime] | None = None,
     lock_timeout: float = LOCK_TIMEOUT_S,
 ) -> PostingResult:
     """Post receipts into the ledger of an authority; every failure is a result.
@@ -143,10 +144,12 @@ def post_receipts(
         pending: the result, as it is before.
         actor: who makes the entry.
         policy: the policy that the ledger must have; by default any.
+        clock: returns the current time, with a zone; by default the clock of the computer.
         lock_timeout: seconds to wait for another writer.
     """
+    options: dict[str, Any] = {"lock_timeout": lock_timeout, **({"clock": clock} if clock else {})}
     try:
-        return _post(receipts, ledger, pending, actor, policy, lock_timeout)
+        return _post(receipts, ledger, pending, actor, policy, options)
     except InvalidInputError as error:
         return PostingResult(replace(pending, state=AuthorityFileState.REJECTED, issues=tuple(error.issues)))
     except LedgerError as error:
@@ -164,10 +167,10 @@ def _post(
     pending: AuthorityFileResult,
     actor: str,
     policy: Policy | None,
-    lock_timeout: float,
+    options: Mapping[str, Any],
 ) -> PostingResult:
     opened = receipts()
-    with Ledger.open(url, lock_timeout=lock_timeout) as ledger:
+    with Ledger.open(url, **options) as ledger:
         if policy:
             ledger.require_policy(policy)
         posted = ledger.post(opened, actor=actor)

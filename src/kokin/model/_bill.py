@@ -59,7 +59,7 @@ class Bill(Record):
     virtual_account: Annotated[str, Digits(10)] | None = None
     """Virtual account: branch 3 + number 7."""
     obligation_id: Annotated[str, Text(64)] | None = None
-    """The obligation (調定) of the slip; by default the bill is its own obligation."""
+    """The obligation (調定) of the slip; by default its own, which no other slip shares or covers."""
     covers: Annotated[tuple[str, ...], Names(Text(64, min=1))] = ()
     """The obligations of a slip for a whole year (全期), at most 100; a list, or a text ``a;b``, is accepted."""
     payer_key: Annotated[str, Text(64)] | None = None

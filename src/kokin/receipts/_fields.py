@@ -288,8 +288,11 @@ def cell_writer(field: Field, layout: Layout) -> CellWriter:
         if len(cell) > size:
             code = "AMOUNT_RANGE" if field.type is FieldType.YEN else "WIDTH"
             raise field_error(code, f"at most {size}", str(len(cell)))
-        pad = cell.rjust if numeric else cell.ljust
-        return pad(size, fill) if fixed else cell
+        if not fixed:
+            return cell
+        if cell.startswith(b"-") and numeric:
+            return b"-" + cell[1:].rjust(size - 1, fill)
+        return cell.rjust(size, fill) if numeric else cell.ljust(size, fill)
 
     return write_cell
 
@@ -307,13 +310,21 @@ def _empty_cell(field: Field, *, fixed: bool) -> bytes | None:
     return cell.ljust(field.length, b" ") if fixed else cell
 
 
+def _signed_fields(layout: Layout) -> set[str]:
+    """Return the fields that can be negative: the yen of account entries, and their totals."""
+    names = {layout.account["amount"].field} if layout.account else set()
+    return names | {total.field for total in layout.totals if total.sum in names}
+
+
 def _encoder(field: Field, layout: Layout) -> CellWriter:
     """Return the function that encodes a value by the type of its field, unpadded."""
     encoding = "cp932" if field.type is FieldType.KANJI else layout.encoding
+    is_signed = field.id in _signed_fields(layout)
 
     def encode_digits(value: Any) -> bytes:
         cell = str(value)
-        if not (cell.isascii() and cell.isdigit()):
+        digits = cell.removeprefix("-") if is_signed else cell
+        if not (digits.isascii() and digits.isdigit()):
             raise field_error("NOT_DIGITS", "digits")
         return (field.prefix + (cell.zfill(field.length - len(field.prefix)) if field.zero_pad else cell)).encode()
 

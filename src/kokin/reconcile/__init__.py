@@ -36,6 +36,7 @@ from kokin.reconcile._policy import Policy
 from kokin.reconcile._reconciliation import OutcomeTotal, PayeeTotals, Reconciliation, Summary, reconcile
 from kokin.reconcile._refunds import MANDATORY_ARTICLE, RefundParts, refund_control
 from kokin.reconcile._setoff import OverpaymentKind
+from kokin.reconcile._settlement import SETTLEMENT_KEYS
 from kokin.reconcile._tables import BalanceStatus
 from kokin.reconcile._write_offs import WriteOff
 
@@ -47,6 +48,7 @@ __all__ = [
     "FIGURE_SUMS",
     "LATE_COLUMNS",
     "MANDATORY_ARTICLE",
+    "SETTLEMENT_KEYS",
     "Accounts",
     "AccountsSummary",
     "AgentReport",

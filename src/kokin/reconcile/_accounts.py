@@ -25,7 +25,7 @@ from kokin._arrow.threads import sorted_union, sorted_unique
 from kokin._arrow.validate import validate_table
 from kokin.catalog import CATALOG, Catalog
 from kokin.issues import InvalidInputError, Issue
-from kokin.model import ArrowStreamExportable, Bill, Finding, arrow_schema
+from kokin.model import ArrowStreamExportable, Bill, Finding, RefundState, arrow_schema
 from kokin.reconcile import _bank as bank
 from kokin.reconcile import _findings as findings
 from kokin.reconcile._aging import aging_receipts, aging_table
@@ -58,6 +58,7 @@ from kokin.reconcile._setoff import (
     setoff_candidates,
     wrong_instalments,
 )
+from kokin.reconcile._settlement import BookedYen, YearSums, booked_years, settlement_rows
 from kokin.reconcile._tables import OutcomeRows
 from kokin.reconcile._totals import (
     DividedAllocations,
@@ -284,6 +285,51 @@ class Accounts:
             np.add.at(excess, obligation, yen)
         received += excess
         return received, excess
+
+    def settlement_rows(
+        self, year: int, *, accrual: bool = False, later_write_offs: pa.Table | None = None
+    ) -> pa.Table:
+        """Return the yen of the settlement statement (決算) of a fiscal year, without regard to closings.
+
+        ``payee_code, charge, item_code, year_class, assessed, applied, excess, refunded, written_off, unpaid,
+        applied_to_date, excess_to_date``, with ``assessed - applied - written_off = unpaid`` in each row. The charge is
+        that of the bill, and debts of earlier years are ``carried_over``: their ``assessed`` are the yen that were open
+        before the year. ``excess`` is the 過誤納 received in the year, ``refunded`` what of it was paid back or set
+        off.
+        ``written_off`` and the columns ``_to_date`` also have what was booked before the year. Yen that were paid
+        before the ledger are in no column.
+
+        Args:
+            year: the fiscal year.
+            accrual: whether the statement is that of the accounts on accrual (公営企業会計), or of the others.
+            later_write_offs: the write-offs that were decided after the year, which are not in the statement: rows with
+                ``bill_id`` and ``amount``.
+        """
+        bills, sums = self._bills, YearSums.zeros(len(self._unpaid))
+
+        def booked(rows: OutcomeRows) -> tuple[BookedYen, BookedYen]:
+            found, at = self._divided(rows).by_part, overpaid_rows(rows)
+            years = booked_years(bills, bills.main_slip[found.obligation], rows.received_on[found.payment])
+            excess_years = booked_years(bills, rows.slip[at], rows.received_on[at])
+            excess = BookedYen(bills.obligation_of(rows.slip[at]), excess_years, rows.excess[at])
+            return BookedYen(found.obligation, years, found.yen), excess
+
+        for applied, excess in self._run.map_rows(booked):
+            sums.add_applied(applied, year)
+            sums.add_excess(excess, year)
+        rows, _, parts, _ = self._overpaid_or_wrong
+        states = parts.table.column("state").cast(pa.string()).to_pylist()
+        is_refunded = np.isin(states, [RefundState.PAID.value, RefundState.SET_OFF.value]) & (parts.row >= 0)
+        refunded = np.zeros(len(rows), np.int64)
+        np.add.at(refunded, parts.row[is_refunded], parts.yen[is_refunded])
+        at = np.flatnonzero((refunded > 0) & (rows.excess > 0))
+        at = at[booked_years(bills, rows.slip[at], rows.received_on[at]) == year]
+        np.add.at(sums.refunded, bills.obligation_of(rows.slip[at]), np.minimum(refunded, rows.excess)[at])
+        written_off = self._written_off
+        if later_write_offs is not None:
+            written_off = written_off - write_off_balances(later_write_offs, bills.index, written_off).yen
+        unpaid = self._unpaid + self._written_off - written_off
+        return settlement_rows(bills, sums, written_off, unpaid, year, accrual)
 
     @cached_property
     def overpayments(self) -> pa.Table:

@@ -43,6 +43,7 @@ from kokin.reports._csv import CsvEncoding, write_csv
 from kokin.reports._overview_page import write_overview
 from kokin.reports._report import INTAKE_TABLE, RUN_TABLES, TABLES, Format, Report
 from kokin.reports._rows import write_rows
+from kokin.reports._settlement import settlement_by_account
 from kokin.reports._sources import FileSummary
 from kokin.reports._terms import Language, exception_name
 from kokin.reports._work_list import DecisionFile, read_decisions, work_list_table, write_work_list
@@ -72,6 +73,7 @@ __all__ = [
     "default_since",
     "exception_name",
     "read_decisions",
+    "settlement_by_account",
     "work_list_table",
     "write_comparison",
     "write_csv",

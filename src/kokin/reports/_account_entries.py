@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -29,6 +30,8 @@ _CODES = ("account", "kan", "ko", "moku", "setsu", "saisetsu")
 STATEMENTS = {
     "A1": "account entries = figures of the closing",
     "A2": "revenue + off budget of the report = paid - excess of T5",
+    "A2-period": "revenue + off budget of the period + change of what is open = change of paid - excess",
+    "T5-period": "change of billed - change of (paid - excess) - change of written off = change of open",
 }
 _KINDS = tuple(each.value for each in MoneyKind)
 
@@ -41,7 +44,11 @@ class AccountFile:
     """The columns of :class:`~kokin.model.AccountEntry`, by day and code."""
     controls: Mapping[str, Control]
     """``A1``: the entries have the yen of the closing. ``A2``: ⑧ of the report of the closing has the applied yen of
-    T5. ``T5`` of this report."""
+    T5. ``T5`` of this report.
+
+    ``A2-period`` and ``T5-period`` compare this report with that of the last closing before the period: the figures of
+    the period are the yen by which the bills have become lower in between, but for those on days that are open at
+    either time. A fiscal year has neither; its control is S2 of :class:`kokin.ledger.Settlement`."""
 
     @classmethod
     def of_closing(
@@ -68,7 +75,8 @@ class AccountFile:
         sides = {"A1": (_sum(entries, "amount"), _sum(figures, "received")), "A2": (booked, applied)}
         controls = {name: Control(name, STATEMENTS[name], *yen) for name, yen in sides.items()}
         t5 = next(control for control in _controls(report) if control.name == "T5")
-        return cls(entries, {**controls, "T5": t5})
+        of_period = _period_controls(ledger, closing, figures, report, catalog)
+        return cls(entries, {**controls, "T5": t5, **of_period})
 
     def write(
         self, path: str | Path | BinaryIO, layout: str | Path | Layout, *, header: Mapping[str, Any] | None = None
@@ -148,6 +156,42 @@ def account_entries(figures: pa.Table, codes: AccountCodes) -> pa.Table:
     table = pa.Table.from_pylist(rows, schema)
     keys = [name for name in schema.names if name not in ("receipts", "amount")]
     return sum_by(table, keys, ("receipts", "amount")).select(schema.names)
+
+
+def _period_controls(
+    ledger: Ledger, closing: int, figures: pa.Table, report: Report, catalog: Catalog
+) -> dict[str, Control]:
+    """Return the controls of the period of a closing, whose report is ``report``; none for a fiscal year."""
+    closings = report.tables["closings"].to_pylist()
+    period = next(row for row in closings if row["entry"] == closing)
+    if "year" in period["period"]:
+        return {}
+    earlier = [row for row in closings if "year" not in row["period"] and row["last_day"] < period["first_day"]]
+    before = max(earlier, key=lambda row: (row["last_day"], row["entry"]), default=None)
+    changes = _receivable_sums(report)
+    open_yen = _open_revenue(report, period["last_day"])
+    if before:
+        previous = Report.from_ledger(ledger, closing=before["entry"], catalog=catalog)
+        changes = {name: yen - _receivable_sums(previous)[name] for name, yen in changes.items()}
+        open_yen -= _open_revenue(previous, before["last_day"])
+    applied = changes["received"] - changes["overpaid"]
+    booked = _sum(figures, "revenue") + _sum(figures, "off_budget")
+    explained = changes["billed"] - changes["paid_before"] - applied - changes["written_off"]
+    sides = {"A2-period": (booked + open_yen, applied), "T5-period": (explained, changes["unpaid"])}
+    return {name: Control(name, STATEMENTS[name], *yen) for name, yen in sides.items()}
+
+
+def _receivable_sums(report: Report) -> dict[str, int]:
+    """Return the sums of the yen of ⑦."""
+    names = ("billed", "paid_before", "received", "overpaid", "written_off", "unpaid")
+    return {name: _sum(report.tables["receivables"], name) for name in names}
+
+
+def _open_revenue(report: Report, last_day: date) -> int:
+    """Return the yen of ⑤ after the last day that is closed, 歳入 and 歳入歳出外現金."""
+    daily = report.tables["daily"]
+    rows = daily.filter(pc.greater(daily.column("received_on"), pa.scalar(last_day, pa.date32())))
+    return _sum(rows, "revenue") + _sum(rows, "off_budget")
 
 
 def _sum(table: pa.Table, column: str) -> int:

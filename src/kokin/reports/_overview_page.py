@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kokin._arrow.files import atomic_file
-from kokin.authorities import AuthorityStatus
 from kokin.model import Disposition
 from kokin.reports._elements import BAD_SIGN, GOOD_SIGN, Html, html, render_grid, tag
 from kokin.reports._page import render_document
 from kokin.reports._terms import Language, Terms
 from kokin.text import JAPAN
+
+if TYPE_CHECKING:
+    from kokin.authorities import AuthorityStatus
 
 
 def write_overview(
