@@ -591,7 +591,11 @@ def test_report_writes_all_tables(kokin: Kokin, folder: Path) -> None:
     result = kokin("report", "-L", URL, "--out", "out", "--format", "csv", "--format", "html", cwd=folder)
     assert result.returncode == 0, result.stderr
     names = {path.name for path in (folder / "out").iterdir()}
-    assert names == {*(f"{name}.csv" for name in reports.TABLES), "report.html", "summary.json"}
+    assert names == {
+        *(f"{name}.csv" for name in (*reports.CHANGE_TABLES, *reports.TABLES)),
+        "report.html",
+        "summary.json",
+    }
     assert (folder / "out" / "balances.csv").read_bytes().startswith(b"\xef\xbb\xbf")
     options = ("--format", "csv", "--encoding", "cp932", "--headings", "words", "--as-of", "2020-01-01")
     result = kokin("report", "-L", URL, "--out", "early", *options, kokin_lang="ja", cwd=folder)

@@ -91,7 +91,7 @@ def test_the_command_speaks_japanese(kokin: Kokin, city: Path) -> None:
 
     found = run("ledger", "write-off", "list", "--until", "2031-06-30", "--out", "list.csv")
     assert "強制徴収公債権" in found
-    assert "3 件、未収 10,000 円" in found
+    assert "3 件、未納 10,000 円" in found
     complete(city, amount="5000", article="地方税法18①", written_off_on="2026-06-01", reason="消滅時効")
     assert run("ledger", "write-off", "post", "list.csv") == "記帳 3 で 1 件、5,000 円を不納欠損にしました\n"
     assert "不納欠損" in run("ledger", "list", "balances")

@@ -274,6 +274,28 @@ class Sequence:
         result = add(pa.Table.from_pylist(rows), actor="clerk", source=source)
         return result, None if posted else Written(kind, identity=identity, rows=rows)
 
+    def write_off(self, rng):
+        """Some yen of any bill of the register, or of one that does not exist; sometimes more than are open."""
+        name = rng.choice([*sorted(self.register), "unknown"])
+        bill, residual = self.model.bills().get(name), self.residuals().get(name, 0)
+        row = {"bill_id": name, "amount": rng.choice((1, 100, residual or 1, residual + 1)), "reason": "消滅時効"}
+        row |= {"article": "破産法253", "written_off_on": NOON.date()}
+        posted = self.model.find("write_off", str(row))
+        if posted:
+            self.expected_problem = None
+        elif bill is None:
+            self.expected_problem = "BILL_UNKNOWN"
+        elif bill["status"] != "open":
+            self.expected_problem = "WRITE_OFF_BILL"
+        else:
+            self.expected_problem = "WRITE_OFF_EXCEEDS" if row["amount"] > residual else None
+        result = self.ledger.write_off(pa.Table.from_pylist([row]), actor="chief")
+        return result, None if posted else Written("write_off", identity=str(row), rows=[row])
+
+    def residuals(self):
+        """The yen that are open of each bill, as of the last entry."""
+        return {row["bill_id"]: row["residual"] for row in self.points[-1][2].to_pylist()} if self.points else {}
+
     def set_policy(self, rng):
         return self.put_policy(Policy(**rng.choice(POLICIES), pair_by=self.model.policies[-1].pair_by))
 
@@ -350,6 +372,9 @@ class Sequence:
         index = Index.build(bill_table(model.bills().values()), check_paid_before=False)
         tables = [receipt_table([]), *map(receipt_table, files.values())]
         expected = reconcile(index, tables, policy)
+        rows = [{name: row[name] for name in ("bill_id", "amount")} for row in model.settlements("write_off")]
+        if rows:
+            expected = expected.with_write_offs(pa.Table.from_pylist(rows))
         assert ledger.outcomes().to_pylist() == expected.outcomes.to_pylist()
         balances = ledger.balances()
         assert balances.to_pylist() == expected.balances.to_pylist()
@@ -412,7 +437,7 @@ OPERATIONS = (
     *("post",) * 4,
     *("add_bills", "change_bills", "post_again", "post_overlap", "reverse_entry", "reverse_reversal") * 2,
     *("reverse_load", "reverse_posting", "reverse_posting", "add_deposits", "add_agent_reports", "set_policy"),
-    *("duplicate_bills", "post_part", "pair_otherwise", "acknowledge"),
+    *("duplicate_bills", "post_part", "pair_otherwise", "acknowledge", "write_off", "write_off"),
 )
 
 
