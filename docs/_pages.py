@@ -22,6 +22,7 @@ import _schemas
 from _complete import constants, packages
 from _dependencies import notices, sbom
 from _figures import FIGURES
+from _screens import SCREENS, screens
 from sphinx.pycode import ModuleAnalyzer
 from sqlalchemy import CheckConstraint, Column, ForeignKeyConstraint, PrimaryKeyConstraint, Table, UniqueConstraint
 from sqlalchemy.dialects import postgresql, sqlite
@@ -90,7 +91,9 @@ def write_generated_pages(source: Path, words: Words, empty: Collection[str] = (
     """
     folder = source / "reference" / "_generated"
     folder.mkdir(parents=True, exist_ok=True)
+    drawn = dict.fromkeys(SCREENS, "") if empty else screens(words.language)
     pages = generated(words) | {name: ["% without content"] for name in empty}
+    pages |= {name: [picture.strip()] for name, picture in drawn.items()}
     for stale in {path.name for path in folder.iterdir()} - pages.keys():
         (folder / stale).unlink()
     for name, lines in pages.items():

@@ -68,6 +68,11 @@ _REFERENCE = tuple(
 # Code, roles, targets of links, and values of a {role}: the same in every language.
 _MARKUP = re.compile(r"\{[\w:]+\}`[^`]*`|`[^`]*`|\]\([^)]*\)")
 
+# A text of a figure in English, and its Japanese below it, which the Japanese edition shows first.
+_JAPANESE_BELOW = re.compile(
+    r"(<text[^>]*>)([^<ぁ-ヿ一-鿿]*[A-Za-z][^<ぁ-ヿ一-鿿]*)(</text><text[^>]*>)([^<]*[ぁ-ヿ一-鿿][^<]*)(?=</text>)"
+)
+
 # The texts of a figure, and its label for screen readers.
 _FIGURE_TEXT = re.compile(r'(?<=>)[^<>]+(?=</text>)|(?<=aria-label=")[^"]+')
 
@@ -138,9 +143,8 @@ def translate_figures(app, doctree: nodes.Element) -> None:
         return
     words = {message.id: message.string for message in messages(read_catalog(CATALOGS / "figures.po"))}
     for raw in figures:
-        translated = _FIGURE_TEXT.sub(
-            lambda found: escape(words.get(unescape(found[0]), unescape(found[0]))), raw.astext()
-        )
+        drawing = _JAPANESE_BELOW.sub(r"\1\4\3\2", raw.astext())
+        translated = _FIGURE_TEXT.sub(lambda found: escape(words.get(unescape(found[0]), unescape(found[0]))), drawing)
         raw.replace_self(nodes.raw("", translated, format="html"))
 
 

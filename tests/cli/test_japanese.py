@@ -103,7 +103,7 @@ def names() -> frozenset[str]:
 
 
 def test_no_output_has_english_words(outputs: dict[str, str], names: frozenset[str]) -> None:
-    """Notes of layouts are not among the outputs: they are in the language in which they were written."""
+    """Notes of layouts have a test of their own, beside those of layouts."""
     assert len(outputs) > 40
     assert {name: words for name, text in outputs.items() if (words := english(text, names))} == {}
 

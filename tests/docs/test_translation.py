@@ -112,6 +112,14 @@ def test_drawings_speak_the_language_of_the_build(draw):
     assert lines["ja"] == lines["en"]
 
 
+def test_a_japanese_figure_shows_japanese_first():
+    page = nodes.container("", nodes.raw("", translation.FIGURES["data-flow"]().strip(), format="html"))
+    translation.translate_figures(SimpleNamespace(config=SimpleNamespace(language="ja")), page)
+    titles = re.findall(r'class="strong">([^<]+)<', page.astext())
+    assert len(titles) > 8
+    assert [title for title in titles if not re.search("[ぁ-んァ-ヶ一-龠]", title)] == []
+
+
 def test_markup_finds_what_a_translation_could_lose():
     text = "See {func}`a.b`, `code` and [the page](x.md#y)."
     assert translation.markup(text) == ["](x.md#y)", "`code`", "{func}`a.b`"]

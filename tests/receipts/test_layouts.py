@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from datetime import date
 from importlib import resources
 from pathlib import Path
@@ -61,6 +62,16 @@ def test_the_built_in_layouts() -> None:
         table = layouts.describe(layout)
         assert all(f"| {field.id} |" in table for kind in layout.records.values() for field in kind.fields)
         assert ("UNVERIFIED" in table) == (not layout.verified)
+
+
+@pytest.mark.parametrize("name", layouts.names())
+def test_every_note_is_in_japanese_in_a_japanese_description(name: str) -> None:
+    layout = layouts.load(name)
+    described = layouts.describe(layout, "ja")
+    for noted in (layout, *(field for kind in layout.records.values() for field in kind.fields)):
+        assert bool(noted.note) == bool(re.search("[ぁ-ん]", noted.note_ja)), noted.note
+        assert noted.note_ja in described
+        assert not noted.note or noted.note not in described
 
 
 def test_the_mappings_of_an_upload_and_its_answer_are_described() -> None:

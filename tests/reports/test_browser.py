@@ -1,11 +1,18 @@
 """The page in a browser: no console message, no request, and lists that sort and filter."""
 
 import http.server
+import re
 import threading
+from datetime import date
 from functools import partial
 
+import pyarrow as pa
 import pytest
 
+from kokin.reports._elements import html, tag
+from kokin.reports._lists import render_rows
+from kokin.reports._page import render_document
+from kokin.reports._terms import Terms
 from tests.reports.chromium import Chromium, needs_chromium
 from tests.reports.hostile import HOSTILE, hostile_report
 
@@ -174,3 +181,19 @@ def test_lists_are_printed_in_landscape(browser, folder, tmp_path):
     assert all(width > height for width, height in sizes[1:])
     texts = [page.get_textpage().get_text_bounded() for page in pdf.PdfDocument(tmp_path / "report.pdf")]
     assert all("2026年6月15日" in text and f"{number} / {len(texts)}" in text for number, text in enumerate(texts, 1))
+
+
+def test_a_list_on_two_sheets_has_its_headings_on_both(browser, tmp_path):
+    pdf = pytest.importorskip("pypdfium2")
+    terms, count = Terms("en"), 30
+    bills, texts = [f"B{n}" for n in range(count)], [f"{n} {'x' * 200}" for n in range(count)]
+    table = pa.table({"bill_id": bills, "amount": range(count), "found": texts})
+    sections = tag("section", render_rows("exceptions", table, terms))
+    page = render_document(terms, title="Lists", day=date(2026, 6, 15), headline=html(), sections=sections)
+    (tmp_path / "lists.html").write_text(page, encoding="utf-8")
+    browser.open((tmp_path / "lists.html").as_uri())
+    browser.print(tmp_path / "lists.pdf")
+    texts = [page.get_textpage().get_text_bounded() for page in pdf.PdfDocument(tmp_path / "lists.pdf")]
+    sheets = [text for text in texts if re.search(r"\bB\d+\b", text)]
+    assert len(sheets) > 1
+    assert all("Bill" in text and "Amount" in text for text in sheets)

@@ -184,3 +184,20 @@ def test_each_number_is_the_same_in_every_output(town, tmp_path, language):
     for number in shown:
         assert re.search(rf"\s{number}\s*$", result.stdout, re.MULTILINE)
     assert set(CHANGE_TABLES) <= {path.stem for path in out.iterdir()}
+
+
+def test_the_funnel_says_how_many_rejected_records_are_open(tmp_path):
+    clock = Clock()
+    with Ledger.create(tmp_path / "rejected.db", clock=clock) as ledger:
+        clock.set(THURSDAY, 22)
+        post(ledger, tmp_path, "a.csv", ("1", "1000", THURSDAY, "final"), ("4", "4O00", THURSDAY, "final"))
+        report = Report.from_ledger(ledger)
+        assert report.summary["rejected"]["records"] == 1
+        assert "受付不可 1（うち未処理 1）" in report.page()
+        [row] = [row for row in ledger.work_list().to_pylist() if row["receipt_id"] is None and row["record_no"]]
+        decision = {"exception_id": row["exception_id"], "decision": "accept", "reason": "seen", "approver": "chief"}
+        ledger.decide(pa.Table.from_pylist([decision]), actor="clerk", source="work.xlsx")
+        report = Report.from_ledger(ledger)
+    assert report.summary["rejected"]["records"] == 0
+    assert "受付不可 1（うち未処理 0）" in report.page()
+    assert "ほかに受付不可（未処理） 0件" in report.page()

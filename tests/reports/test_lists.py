@@ -53,6 +53,20 @@ def test_values_are_those_of_the_language_and_quantities_are_numbers():
     assert "<td>2026-10-28 or later</td><td>2026-06-01</td>" in rows_of("en")
 
 
+def test_a_long_text_is_wrapped_and_a_code_has_its_text():
+    issue = {"code": "NOT_DIGITS", "file": "a.csv", "field": "amount", "found": "9" * 34}
+    page = str(render_rows("issues", pa.Table.from_pylist([issue]), Terms("ja")))
+    assert '<td class="long">数字 0-9 だけを使えます<small>NOT_DIGITS</small></td>' in page
+    assert f'<td class="long">{"9" * 34}</td>' in page
+    assert "<td>a.csv</td>" in page
+
+
+def test_the_step_of_a_refund_is_a_term():
+    refund = {"bill_id": "B1", "outcome": "REFUND_ORDERED", "field": "step", "expected": "paid", "found": "ordered"}
+    page = str(render_rows("new_exceptions", pa.Table.from_pylist([refund]), Terms("ja")))
+    assert all(f">{text}<" in page for text in ("振込結果待ち", "還付の手続", "還付済", "還付命令済"))
+
+
 def test_no_english_is_left_in_the_lists_of_a_japanese_report():
     report, terms = hostile_report("公金"), Terms("ja")
     codes = {"layout", "digest", "hash", "version", "code", "actor", "proposal_id"}

@@ -39,6 +39,11 @@ class Parsed(html.parser.HTMLParser):
         if tag not in ("line", "path"):
             assert self._open.pop() == tag
 
+    @property
+    def names(self):
+        """The tag and name of each attribute, without the class of a wide text, which depends on the text."""
+        return [(tag, name) for tag, name, value in self.attributes if (tag, name, value) != ("td", "class", "long")]
+
     def handle_startendtag(self, tag, attrs):
         self.tags[tag] += 1
 
@@ -58,7 +63,7 @@ def test_hostile_text_stays_text(language):
     assert evil.tags == plain.tags
     assert (evil.tags["script"], evil.tags["style"], evil.tags["img"]) == (1, 1, 0)
     assert evil.codes == plain.codes
-    assert [(tag, name) for tag, name, _ in evil.attributes] == [(tag, name) for tag, name, _ in plain.attributes]
+    assert evil.names == plain.names
     assert not [name for _, name, _ in evil.attributes if name.startswith("on") or name == "style"]
     assert HOSTILE in evil.texts
     assert "山田" not in page

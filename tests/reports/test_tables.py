@@ -13,11 +13,12 @@ from kokin.catalog import CATALOG
 from kokin.demo import write_city
 from kokin.issues import InvalidInputError
 from kokin.ledger import EntryKind, Ledger
+from kokin.ledger._settlement import STATEMENTS as SETTLEMENT_STATEMENTS
 from kokin.model import Disposition, Finding, Outcome
 from kokin.receipts import read
 from kokin.reconcile import AgingKind, BalanceStatus, OverpaymentKind, build_accounts, reconcile
 from kokin.reports import TABLES, FileSummary, Report, compare
-from kokin.reports._account_entries import STATEMENTS
+from kokin.reports._account_entries import STATEMENTS as ACCOUNT_FILE_STATEMENTS
 from kokin.reports._terms import Terms
 from kokin.rules import YearClass
 from kokin.text import terms
@@ -239,7 +240,8 @@ def test_every_control_has_a_term(city, report: Report, tmp_path: Path) -> None:
     for name in ("old.csv", "new.csv"):
         (tmp_path / name).write_text("bill_id,paid,residual,status\n", encoding="utf-8")
     of_comparison = compare(tmp_path / "old.csv", tmp_path / "new.csv").controls.values()
-    statements = {*(control["statement"] for control in controls), *STATEMENTS.values(), of_uploads, of_file}
+    statements = {*(control["statement"] for control in controls), of_uploads, of_file}
+    statements |= {*ACCOUNT_FILE_STATEMENTS.values(), *SETTLEMENT_STATEMENTS.values()}
     statements |= {control.statement for control in of_comparison}
     assert statements == set(terms()["values"]["control"])
 

@@ -98,6 +98,21 @@ def test_the_workbook_protects_what_kokin_has_written(ledger, tmp_path, language
     assert max(len(choices.formula1.strip('"')), 0) <= 255
 
 
+def test_the_same_list_has_the_same_bytes_and_prints_its_day(ledger, tmp_path):
+    day = date(2026, 6, 15)
+    one, two = tmp_path / "one.xlsx", tmp_path / "two.xlsx"
+    for path in (one, two):
+        write_work_list(ledger.work_list(), path, ledger.id, "en", as_of=day)
+    assert one.read_bytes() == two.read_bytes()
+    book = openpyxl.load_workbook(one)
+    assert (book.properties.title, book.properties.created.date()) == ("Work list", day)
+    sheet = book.worksheets[0]
+    assert (sheet.oddHeader.left.text, sheet.oddHeader.right.text) == ("Work list", "as of Mon, 2026-06-15")
+    assert (sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight) == (2, 0)
+    assert sheet.print_title_cols == "$A:$A"
+    assert sheet.print_area.endswith(str(len(ledger.work_list()) + 11))
+
+
 def as_csv(ledger, language, encoding, rows):
     """Return the list as a spreadsheet saves it: words as headings, dates with slashes, yen with commas."""
     text = io.StringIO(newline="")

@@ -1,6 +1,9 @@
 """The workbook, read by openpyxl: dates and yen as such, codes with leading zeros, and no formula."""
 
+import csv
 import re
+import shutil
+import subprocess
 import sys
 import zipfile
 from datetime import date, datetime
@@ -171,3 +174,42 @@ def test_each_sheet_prints_its_headings_title_day_and_page_and_the_bytes_are_the
     assert all(sheet.print_title_rows == "$1:$1" for sheet in workbook.worksheets[1:])
     heads = [cell.value for cell in workbook["①取込結果票"][1]]
     assert heads[-1] == Terms("ja").heading("files", "digest")
+
+
+@pytest.mark.parametrize(
+    ("language", "text"), [("ja", "数字 0-9 だけを使えます"), ("en", "only the digits 0-9 are allowed")]
+)
+def test_issues_have_the_text_of_their_code(tmp_path: Path, language: str, text: str) -> None:
+    sheet = book({"issues": pa.table({"code": ["NOT_DIGITS"]})}, tmp_path / "r.xlsx", language).worksheets[0]
+    assert [cell.value for cell in sheet[2]] == ["NOT_DIGITS", text]
+
+
+def test_libreoffice_shows_the_same_values_and_sums(tmp_path: Path) -> None:
+    program = shutil.which("soffice")
+    if program is None:
+        pytest.skip("needs LibreOffice: soffice is not in PATH")
+    report = hostile_report("calm")
+    report.write(tmp_path, formats=["xlsx"], language="en")
+    # Comma, quotation mark, UTF-8, from row 1, dates as they are shown, all sheets (-1).
+    options = "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,true,false,false,false,-1"
+    profile = f"-env:UserInstallation={(tmp_path / 'profile').as_uri()}"
+    command = [program, profile, "--headless", "--convert-to", options, "--outdir", tmp_path, tmp_path / "report.xlsx"]
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+
+    def rows_of(title: str) -> list[list[str]]:
+        with (tmp_path / f"report-{title}.csv").open(encoding="utf-8", newline="") as stream:
+            return [[re.sub(r"(?<=\d),(?=\d)", "", cell) for cell in row] for row in csv.reader(stream)]
+
+    terms = Terms("en")
+    cover = rows_of(terms.sentence("cover"))
+    assert cover[1][0] == terms.sentence("as_of", day=terms.date(report.as_of))
+    for name, control in report.summary["controls"].items():
+        left, right = ("" if control[side] is None else str(control[side]) for side in ("left", "right"))
+        assert [name, left, right] in [[row[0], *row[2:4]] for row in cover]
+    head, *body, total = rows_of(terms.table("arrears"))
+    due_on, unpaid = (head.index(terms.heading("arrears", name)) for name in ("due_on", "unpaid"))
+    table = report.tables["arrears"]
+    assert [row[due_on] for row in body] == [day.isoformat() for day in table["due_on"].to_pylist()]
+    assert len(body) == len(table) > 1
+    assert total[0] == terms.sentence("total")
+    assert int(total[unpaid]) == sum(int(row[unpaid]) for row in body) > 0

@@ -193,7 +193,7 @@ def list_debits(
 
 def _shown(name: str, cell: Any) -> Any:
     if name == "is_retryable":
-        return message("yes") if cell else ""
+        return message("allowed") if cell else ""
     if cell is None:
         return ""
     return value("debit_state" if name == "state" else "debit_result", cell) if name in ("state", "result") else cell

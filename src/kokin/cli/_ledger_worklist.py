@@ -60,7 +60,7 @@ def worklist(
         exceptions = opened.work_list(as_of and day_or_today(as_of), catalog=charges)
         ledger_hash = opened.id
     if out is not None:
-        write_work_list(exceptions, out, ledger_hash, language())
+        write_work_list(exceptions, out, ledger_hash, language(), as_of=day_or_today(as_of))
     if output is Format.JSON:
         _output.as_json(exceptions.to_pylist())
     else:

@@ -48,7 +48,7 @@ SETTLEMENT_COLUMNS = pa.schema(
     ]
 )
 
-_STATEMENTS = {
+STATEMENTS = {
     "S1": "assessed - (collected - refundable) - written off = unpaid",
     "S2": "collected + refunded = figures of the fiscal year",
 }
@@ -97,7 +97,7 @@ class Settlement:
             "S1": (_explained(total), total["unpaid"], names),
             "S2": (total["collected"] + total["refunded"], self.figures_yen, ()),
         }
-        return {name: Control(name, _STATEMENTS[name], *each) for name, each in sides.items()}
+        return {name: Control(name, STATEMENTS[name], *each) for name, each in sides.items()}
 
     def as_dict(self) -> dict[str, Any]:
         """Return the statement for JSON."""

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from kokin._arrow.convert import int64_array
 from kokin.reports._elements import Html, html, tag
-from kokin.reports._terms import UNGROUPED, Terms, parse_value
+from kokin.reports._terms import UNGROUPED, Terms, display_width, exception_name, parse_value
 
 #: The first columns of each table on the page and in the workbook, by need; the others follow in their order, and
 #: digests are last. The first :data:`LEAD_COLUMNS` say what, which and how much: a list always has them.
@@ -50,8 +50,12 @@ _EXCEPTION_TABLES = ("exceptions", "new_exceptions", "resolved_exceptions")
 #: The rows of a list in print; the script and the style sheet have the same number.
 PRINTED_ROWS = 30
 
+# A text that is wider than this many half-width characters is wrapped.
+_MAX_TEXT_WIDTH = 24
 # Hashes are shortened to this many characters.
 _HASHES, _HASH_LENGTH = ("digest", "hash"), 12
+# Columns with values of several types.
+_FINDINGS = ("expected", "found")
 # Columns of codes that are drawn as a coloured tag, and the tags that are not of the tone "warn".
 _TAGGED = ("outcome", "kind", "severity", "intake_state")
 _TONES = {
@@ -119,13 +123,14 @@ def render_rows(
     columns = [column for column in ordered_columns(name, table.column_names) if column not in without]
     columns, constants = _split_constants(table, columns)
     rows = (table.take(_first_rows(table, order, max_rows)) if order else table).slice(0, max_rows)
+    lines = rows.to_pylist()
     heads = [
-        tag("th", terms.heading(name, column), scope="col", class_="n" if is_quantity(table.field(column)) else None)
+        tag("th", terms.heading(name, column), scope="col", class_="n" if _is_right(table, lines, column) else None)
         for column in columns
     ]
     copied = "bill_id" if "bill_id" in columns else "source"
     body = []
-    for row in rows.to_pylist():
+    for row in lines:
         cells = [_cell(column, row, terms) for column in columns]
         if has_ledger and copied in columns and (command := _shown_id(row)):
             at = columns.index(copied)
@@ -173,9 +178,10 @@ def _count_note(name: str, shown: int, total: int, terms: Terms, csv_tables: Col
 
 
 def _print_note(shown: int, total: int, terms: Terms) -> Html:
-    """Return how many rows are printed, which only print shows; the script corrects it for a filtered list."""
+    """Return how many rows are printed, which print shows if it is not all; the script corrects it for a filter."""
     text = terms.sentence("printed", shown=f"{min(shown, PRINTED_ROWS):,}", all=f"{total:,}")
-    return tag("p", text, class_="note paper printed", data_all=total)
+    is_whole = shown == total <= PRINTED_ROWS
+    return tag("p", text, class_=f"note paper printed{' all' * is_whole}", data_all=total)
 
 
 def print_header(title: str, day: str) -> str:
@@ -212,6 +218,19 @@ def is_quantity(field: pa.Field) -> bool:
     return bool(pa.types.is_integer(field.type) or pa.types.is_decimal(field.type)) and field.name not in UNGROUPED
 
 
+def _is_right(table: pa.Table, lines: Sequence[Mapping[str, Any]], column: str) -> bool:
+    """Return whether the heading of a column is on the right: most of its values are numbers."""
+    if column in _FINDINGS:
+        return 2 * sum(isinstance(_finding(column, line), int) for line in lines) > len(lines)
+    return is_quantity(table.field(column))
+
+
+def _finding(column: str, row: Mapping[str, Any]) -> Any:
+    """Return the expected or found value of a row as the number, day or text that it is."""
+    value = row[column]
+    return parse_value(row.get("field"), value) if isinstance(value, str) else value
+
+
 def _text(column: str, row: Mapping[str, Any], terms: Terms) -> str:
     """Return the value of a column of a row as the reader writes it."""
     value = row[column]
@@ -219,9 +238,11 @@ def _text(column: str, row: Mapping[str, Any], terms: Terms) -> str:
         return terms.sentence("yes" if value else "no")
     if column in _HASHES and value:
         return f"{value[:_HASH_LENGTH]}…"
-    if column in ("expected", "found") and isinstance(value, str):
-        value = parse_value(row.get("field"), value)
-        return terms.day(value) if isinstance(value, date) else _grouped(terms.value(column, value))
+    if column == "code" and value:
+        return f"{exception_name(value, terms.language)} ({value})"
+    if column in _FINDINGS and isinstance(value, str):
+        value = terms.finding(column, row.get("field"), value)
+        return terms.day(value) if isinstance(value, date) else _grouped(value)
     if column in UNGROUPED or isinstance(value, date):
         return str(value)
     return _grouped(terms.value(column, value))
@@ -240,9 +261,13 @@ def _cell(column: str, row: Mapping[str, Any], terms: Terms) -> Html:
         return tag("td", tag("span", text, class_=f"tag {_TONES.get(value, 'warn')}"))
     if column in _HASHES:
         return tag("td", tag("code", text, title=value))
-    if column in ("expected", "found") and isinstance(value, str):
-        return tag("td", text, class_="n" if isinstance(parse_value(row.get("field"), value), int) else None)
-    if isinstance(value, bool):
+    if column == "code":
+        return tag("td", exception_name(value, terms.language), tag("small", value), class_="long")
+    if column in _FINDINGS and isinstance(_finding(column, row), int):
+        return tag("td", text, class_="n")
+    if isinstance(value, str) and display_width(text) > _MAX_TEXT_WIDTH:
+        return tag("td", text, class_="long")
+    if isinstance(value, bool) or column in _FINDINGS:
         return tag("td", text)
     is_name = column in UNGROUPED or isinstance(value, date)
     return tag("td", text, class_="d" if is_name else "n" if isinstance(value, int | Decimal) else None)

@@ -12,7 +12,6 @@ from kokin.model import Disposition, RefundState
 from kokin.reconcile import AGING_BUCKETS, AgingKind
 from kokin.reports._elements import BAD_SIGN, GOOD_SIGN, WARN_SIGN, Html, html, render_grid, share_bar, tag
 from kokin.reports._page_parts import PagePart
-from kokin.reports._terms import exception_name
 
 _DISPOSITION_TONES = {
     Disposition.APPLIED: "good",
@@ -127,17 +126,7 @@ class MorningPart(PagePart):
         return self._exceptions("resolved_exceptions")
 
     def _exceptions(self, name: str) -> Html:
-        table, language = self.tables[name], self.terms.language
-        codes = table.column("outcome").dictionary_encode().combine_chunks()
-        names = pa.array(
-            [
-                code if self.terms.value("outcome", code) != code else exception_name(code, language)
-                for code in codes.dictionary.to_pylist()
-            ],
-            pa.string(),
-        )
-        shown = table.set_column(table.column_names.index("outcome"), "outcome", names.take(codes.indices))
-        return self.rows(name, [("amount", "descending")], table=shown, without=("entry_id",))
+        return self.rows(name, [("amount", "descending")], without=("entry_id",))
 
     # --- do the books balance? ---------------------------------------------------------------------------------------
 

@@ -117,9 +117,14 @@ class TotalsPart(PagePart):
         """Return how many records reached each stage and why others did not, and ② by outcome."""
         sentence, stages = self.terms.sentence, _stages(self.report)
         highest = max(count for _, count, _ in stages)
+        still_open = self.report.summary.get("rejected", {}).get("records", 0)
         rows = []
         for name, count, drops in stages:
-            text = " · ".join(sentence(f"drop_{reason}", n=f"{number:,}") for reason, number in drops if number > 0)
+            text = " · ".join(
+                sentence(f"drop_{reason}", n=f"{number:,}", open=f"{still_open:,}")
+                for reason, number in drops
+                if number > 0
+            )
             rows.append((sentence(f"stage_{name}"), count, meter(count, highest, "s0"), text))
         heads = [("", ""), (sentence("count"), "n"), ("", "wide"), ("", "soft")]
         return html(render_grid(heads, rows), tag("h3", self.terms.table("outcomes")), self._outcomes())

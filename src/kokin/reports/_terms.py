@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from datetime import date
 from typing import Any, Literal, TypeAlias
+from unicodedata import east_asian_width
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from kokin._arrow.convert import combine
 from kokin.catalog import CATALOG, Catalog
-from kokin.issues import Issue, expected_ja, found_ja
+from kokin.issues import ISSUE_CODES, Issue, expected_ja, found_ja
 from kokin.text import terms
 
 #: The languages of a report.
@@ -90,6 +91,15 @@ def parse_value(field: str | None, text: str) -> int | date | str:
     return int(text) if is_quantity and re.fullmatch(r"-?\d{1,15}", text, re.ASCII) else text
 
 
+def display_width(text: str) -> int:
+    """Return the width of a text in half-width characters.
+
+    >>> display_width("調定A")
+    5
+    """
+    return sum(2 if east_asian_width(sign) in "WF" else 1 for sign in text)
+
+
 class Terms:
     """The terms of one language, with the names of the authority's own charges.
 
@@ -131,7 +141,14 @@ class Terms:
                 return f"{int(code[:4])}年{int(code[5:])}月"
             if self.language == "ja" and column in _PHRASES:
                 return _DATE_SPACE.sub("", _ISO_DATE.sub(_date_ja, _PHRASES[column](code)))
+            if column == "outcome" and code in ISSUE_CODES and code not in self._values[column]:
+                return exception_name(code, self.language)
         return self._values.get(column, {}).get(code, code)
+
+    def finding(self, column: str, field: str | None, text: str) -> int | date | str:
+        """Return the ``expected`` or ``found`` of a field as a number or date, or as the term or phrase for it."""
+        value = parse_value(field, text)
+        return str(self.value("state" if field == "step" else column, value)) if isinstance(value, str) else value
 
     def reasons(self, text: str | None) -> str | None:
         """Return the terms for the reasons of a candidate, joined as they are."""

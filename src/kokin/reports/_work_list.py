@@ -65,8 +65,13 @@ _COLUMN_OF = {
     "approver": "approver",
 }
 # A workbook has so many empty rows below the list, for the parts of a payment and for payments that are not in it.
-_EMPTY_ROWS = 500
-_INPUT_WIDTHS = {"decision": 22, "assigned_bill_id": 18, "assigned_amount": 14, "hold_until": 13, "reason": 36}
+_EMPTY_ROWS, _PRINTED_EMPTY_ROWS = 500, 10
+_WRAPPED = {"code_name": 16, "source": 14, "expected": 20, "found": 19} | {
+    name: 15 for name in SHOWN_COLUMNS if name.endswith("_reason")
+}
+_INPUT_WIDTHS = {"decision": 18, "assigned_bill_id": 16, "assigned_amount": 12, "hold_until": 13, "reason": 30}
+# The code is also in the id of the exception, and in words.
+_HIDDEN_COLUMNS = ("code", "ledger")
 _FIRST_DAY = date(1899, 12, 30)  # of the serial numbers of a spreadsheet
 
 
@@ -94,17 +99,21 @@ def work_list_table(exceptions: pa.Table, ledger_hash: str, language: Language =
     return pa.table({name: columns[name] for name in (*SHOWN_COLUMNS, *INPUT_COLUMNS)})
 
 
-def write_work_list(exceptions: pa.Table, path: Path, ledger_hash: str, language: Language = "ja") -> None:
+def write_work_list(
+    exceptions: pa.Table, path: Path, ledger_hash: str, language: Language = "ja", *, as_of: date | None = None
+) -> None:
     """Write a work list: a workbook if the name ends with ``.xlsx``, else CSV (UTF-8 with a byte order mark).
 
     In the workbook the headings, codes and decisions are words of the language; decisions have a list to choose from,
-    and only the columns of the decisions, and the empty rows below the list, can be edited.
+    and only the columns of the decisions, and the empty rows below the list, can be edited. It prints on two pages side
+    by side. The same list with a day gives the same bytes.
 
     Args:
         exceptions: :meth:`kokin.ledger.Ledger.work_list`.
         path: the file; an existing one is replaced.
         ledger_hash: see :func:`work_list_table`.
         language: the language.
+        as_of: the day of the list, in the header of each printed page of a workbook.
 
     Raises:
         KokinError: XlsxWriter is not installed (the extra ``xlsx``).
@@ -121,12 +130,11 @@ def write_work_list(exceptions: pa.Table, path: Path, ledger_hash: str, language
         issue = Issue("WIDTH", field="rows", expected=expected, found=found, location=Location(path.name))
         raise InvalidInputError([issue], "nothing was written")
     words = Terms(language)
-    for name in ("field", *(name for name in SHOWN_COLUMNS if name.endswith("_reason"))):
-        translate = words.reasons if name.endswith("_reason") else lambda text: str(words.value("field", text))
-        column = _translated(table.column(name), translate)
+    for name in (name for name in SHOWN_COLUMNS if name.endswith("_reason")):
+        column = _translated(table.column(name), words.reasons)
         table = table.set_column(table.column_names.index(name), name, column)
     with atomic_file(path) as draft, new_book(draft) as book:
-        _fill_book(book, table, words)
+        _fill_book(book, table, words, as_of)
 
 
 def _translated(column: pa.ChunkedArray, translate: Any) -> pa.Array:
@@ -136,19 +144,18 @@ def _translated(column: pa.ChunkedArray, translate: Any) -> pa.Array:
     return pa.array([translate(code) for code in encoded.dictionary.to_pylist()], pa.string()).take(encoded.indices)
 
 
-def _fill_book(book: Any, table: pa.Table, words: Terms) -> None:
-    sheets = Sheets(book, words, title=words.sentence("work_list"))
+def _fill_book(book: Any, table: pa.Table, words: Terms, as_of: date | None) -> None:
+    sheets = Sheets(book, words, words.sentence("work_list"), as_of, _WRAPPED)
     heads = [words.heading("work_list", name) for name in table.column_names]
     sheet = sheets.add(words.sentence("work_list"), heads, table)
-    last, widths = len(table) + _EMPTY_ROWS, [*sheets.widths]
+    last = len(table) + _EMPTY_ROWS
     for at, name in enumerate(table.column_names):
         if name in INPUT_COLUMNS:
-            widths[at] = _INPUT_WIDTHS.get(name, 16)
-            sheet.set_column(at, at, widths[at], sheets.input)
-    hidden = table.column_names.index("ledger")
-    sheet.set_column(hidden, hidden, None, None, {"hidden": True})
-    widths[hidden] = 0
-    sheets.print_in_halves(sheet, widths, table.column_names.index(INPUT_COLUMNS[0]))
+            sheet.set_column(at, at, _INPUT_WIDTHS.get(name, 16), sheets.input)
+    for hidden in map(table.column_names.index, _HIDDEN_COLUMNS):
+        sheet.set_column(hidden, hidden, None, None, {"hidden": True})
+    sheets.print_in_halves(sheet)
+    sheet.print_area(0, 0, len(table) + _PRINTED_EMPTY_ROWS, len(heads) - 1)
     for row in range(len(table) + 1, last + 1):
         for at in range(len(table.column_names)):
             sheet.write_blank(row, at, None, sheets.input)

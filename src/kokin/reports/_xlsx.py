@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
-from unicodedata import east_asian_width
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,7 +17,7 @@ import pyarrow.compute as pc
 from kokin._arrow.files import FORMULA
 from kokin.issues import InvalidInputError, Issue, KokinError, Location
 from kokin.reports._lists import is_quantity, ordered_columns
-from kokin.reports._terms import UNGROUPED, Terms, parse_value
+from kokin.reports._terms import UNGROUPED, Terms, display_width, exception_name
 
 #: Maximum number of rows of a sheet between its headings and the row of sums; a longer table continues on further
 #: sheets.
@@ -39,8 +38,8 @@ _RUNNING = "_to_date"
 # Text columns with values of other types.
 _MONTHS, _MOMENTS, _FINDINGS = "month", "at", ("expected", "found")
 _SHARED_HEAD = "field"
-# Characters of the default font on the width of a landscape A4 page at 100 %, and the smallest scale that can be read.
-_PAGE_WIDTH, _MIN_SCALE = 145, 45
+# Points of a line of text.
+_LINE_POINTS = 14
 
 
 @dataclass(frozen=True)
@@ -86,11 +85,13 @@ def write_xlsx(
     for name, table in tables.items():
         check_lengths(name, table)
     with new_book(path) as book:
-        sheets = Sheets(book, terms, cover)
+        sheets = Sheets(book, terms, cover.title, cover.as_of) if cover else Sheets(book, terms)
         if cover:
             sheets.add_cover(cover)
         for name, table in tables.items():
             table = table.select(ordered_columns(name, table.column_names))
+            if name == "issues" and "code" in table.column_names:
+                table = _with_meanings(table, terms)
             heads = [terms.heading(name, column) for column in table.column_names]
             for number, start in enumerate(range(0, max(len(table), 1), max_rows), 1):
                 title = terms.table(name) + (f" ({number})" if number > 1 else "")
@@ -134,24 +135,35 @@ def check_lengths(name: str, table: pa.Table) -> None:
 class Sheets:
     """The sheets of a workbook, and its cell formats."""
 
-    def __init__(self, book: Any, terms: Terms, cover: Cover | None = None, title: str = "") -> None:
-        self.book, self.terms, self.cover = book, terms, cover
+    def __init__(
+        self,
+        book: Any,
+        terms: Terms,
+        title: str = "",
+        as_of: date | None = None,
+        wrapped: Mapping[str, int] | None = None,
+    ) -> None:
+        self.book, self.terms, self.as_of = book, terms, as_of
+        #: The maximum width of the columns whose longer texts and headings are wrapped.
+        self.wrapped = wrapped or {}
         #: The widths of the columns of the last sheet.
         self.widths: list[int] = []
-        self.title_of_book = cover.title if cover else title
+        self.title_of_book = title
+        wrap = {"text_wrap": bool(wrapped)}
         font = {"font_name": "Yu Gothic" if terms.language == "ja" else "Calibri", "font_size": 10}
         self.head = book.add_format({**font, "bold": True, "bg_color": "#E9EEF4", "bottom": 1, "text_wrap": True})
         self.title = book.add_format({**font, "bold": True, "font_size": 15})
         self.part = book.add_format({**font, "bold": True, "font_size": 11.5})
         #: The format of a cell that a person fills in: text, so that leading zeros stay, not protected.
-        self.input = book.add_format({**font, "num_format": "@", "locked": False, "bg_color": "#FFFBE6", "border": 4})
+        filled_in = {"num_format": "@", "locked": False, "bg_color": "#FFFBE6", "border": 4, "valign": "top"}
+        self.input = book.add_format({**font, **wrap, **filled_in})
         codes = (_YEN, _PLAIN, _DATE, _RATE, _MOMENT, _MONTH[terms.language])
         self.formats = {code: book.add_format({**font, "num_format": code, "valign": "top"}) for code in codes}
         for code in (_DATE, _MOMENT, _MONTH[terms.language]):
             self.formats[code].set_align("left")
-        self.text = book.add_format({**font, "num_format": "@", "valign": "top"})
+        self.text = book.add_format({**font, **wrap, "num_format": "@", "valign": "top"})
         # As if typed with an apostrophe before it: when the cell is edited, Excel keeps it as text.
-        self.quoted = book.add_format({**font, "num_format": "@", "quote_prefix": True, "valign": "top"})
+        self.quoted = book.add_format({**font, **wrap, "num_format": "@", "quote_prefix": True, "valign": "top"})
         sums = {**font, "bold": True, "top": 1, "bg_color": "#F4F6F8"}
         self.sum_text, self.sum_yen = book.add_format(sums), book.add_format({**sums, "num_format": _YEN})
         states = {"holds": "#226848", "differs": "#A02F3A", "not_checked": "#875000"}
@@ -159,8 +171,8 @@ class Sheets:
             key: book.add_format({**font, "bold": True, "font_color": colour}) for key, colour in states.items()
         }
         properties: dict[str, Any] = {"author": "kokin", "title": self.title_of_book}
-        if cover:
-            properties["created"] = datetime(cover.as_of.year, cover.as_of.month, cover.as_of.day)
+        if as_of:
+            properties["created"] = datetime(as_of.year, as_of.month, as_of.day)
         book.set_properties(properties)
 
     def add(self, title: str, heads: Sequence[str], table: pa.Table) -> Any:
@@ -175,11 +187,26 @@ class Sheets:
             sheet.set_column(at, at, self.widths[at])
             sheet.write_string(0, at, head, self.head)
         writers = [self._cell_writer(sheet, field, column) for field, column in zip(table.schema, cells, strict=True)]
+        self._set_height(sheet, 0, heads)
         for row, values in enumerate(_rows(cells), 1):
+            self._set_height(sheet, row, values)
             for at, (write, value) in enumerate(zip(writers, values, strict=True)):
                 if value is not None:
                     write(row, at, value)
         return sheet
+
+    def _set_height(self, sheet: Any, row: int, values: Sequence[Any]) -> None:
+        """Give a row with wrapped texts the height of its longest; not all programs do so by themselves."""
+        if not self.wrapped:
+            return
+        texts = [
+            (value.split("\0")[-1], width)
+            for value, width in zip(values, self.widths, strict=True)
+            if isinstance(value, str)
+        ]
+        lines = max((-(-display_width(text) // width) for text, width in texts), default=1)
+        if lines > 1:
+            sheet.set_row(row, lines * _LINE_POINTS)
 
     def add_sums(self, sheet: Any, table: pa.Table) -> None:
         """Add a row with the sums of yen and counts below a table; nothing if it has neither or no rows."""
@@ -230,12 +257,10 @@ class Sheets:
         heads = ("", sentence("what"), sentence("yen"), sentence("count"))
         self._part(sheet, row, terms.table("outcomes"), heads, outcomes)
 
-    def print_in_halves(self, sheet: Any, widths: Sequence[int], second: int) -> None:
-        """Print a wide sheet on two pages side by side, both with the first column; the right begins at ``second``."""
-        half = max(sum(widths[:second]), widths[0] + sum(widths[second:]))
-        sheet.set_print_scale(max(min(100, int(100 * _PAGE_WIDTH / half)), _MIN_SCALE))
+    def print_in_halves(self, sheet: Any) -> None:
+        """Print a wide sheet on two pages side by side, both with the first column."""
+        sheet.fit_to_pages(2, 0)
         sheet.repeat_columns(0)
-        sheet.set_v_pagebreaks([second])
 
     def _part(self, sheet: Any, row: int, title: str, heads: Sequence[str], lines: Sequence[Sequence[Any]]) -> int:
         """Write a title, headings and lines from a row of the summary; return the row of the next part."""
@@ -260,7 +285,7 @@ class Sheets:
         sheet.fit_to_pages(1, 0)
         sheet.set_margins(left=0.4, right=0.4, top=0.75, bottom=0.6)
         sheet.hide_gridlines(0)  # print them, too
-        day = self.terms.sentence("as_of", day=self.terms.date(self.cover.as_of)) if self.cover else ""
+        day = self.terms.sentence("as_of", day=self.terms.date(self.as_of)) if self.as_of else ""
         center = title if title != self.title_of_book else ""
         texts = zip("LCR", (self.title_of_book, center, day), strict=True)
         sheet.set_header("".join(f"&{place}{text.replace('&', '&&')}" for place, text in texts if text))
@@ -290,8 +315,10 @@ class Sheets:
             values = (value for value in column.slice(0, _WIDTH_ROWS).to_pylist() if value is not None)
             texts = (value.split("\0")[-1] if isinstance(value, str) else f"{value:,}" for value in values)
             names = field.name if field.name in _FINDINGS else ""
-            widest = max((_display_width(self.terms.value(names, text)) for text in texts), default=0)
-        return min(max(_display_width(head) + 3, widest + 2, _MIN_WIDTH), _MAX_WIDTH)
+            widest = max((display_width(self.terms.value(names, text)) for text in texts), default=0)
+        lines = 2 if self.wrapped else 1
+        width = max(-(-display_width(head) // lines) + 3, widest + 2, _MIN_WIDTH)
+        return min(width, self.wrapped.get(field.name, _MAX_WIDTH))
 
     def _cell_writer(self, sheet: Any, field: pa.Field, cells: pa.ChunkedArray) -> Callable[..., None]:
         """Return the function that writes a value of a column into a cell (row, column, value)."""
@@ -322,13 +349,13 @@ class Sheets:
 
         def write(row: int, at: int, value: str) -> None:
             field, text = value.split("\0", 1)
-            match parse_value(field, text):
+            match self.terms.finding(name, field, text):
                 case int() as number:
                     sheet.write_number(row, at, number, self.formats[_YEN])
                 case date() as day if day >= _FIRST_DAY:
                     sheet.write_datetime(row, at, day, self.formats[_DATE])
-                case _:
-                    self._write_text(sheet, row, at, self.terms.value(name, text))
+                case other:
+                    self._write_text(sheet, row, at, str(other))
 
         return write
 
@@ -345,6 +372,13 @@ class Sheets:
                 sheet.write_datetime(row, at, moment, number_format)
 
         return write
+
+
+def _with_meanings(table: pa.Table, terms: Terms) -> pa.Table:
+    """Return issues with the text of each code after it."""
+    codes = table.column("code").cast(pa.string())
+    names = {code: exception_name(code, terms.language) for code in pc.unique(codes).to_pylist()}
+    return table.add_column(1, "code_name", pa.array(map(names.__getitem__, codes.to_pylist()), pa.string()))
 
 
 def _is_summed(name: str) -> bool:
@@ -383,7 +417,3 @@ def _rows(cells: list[pa.ChunkedArray]) -> Iterator[tuple[Any, ...]]:
     """Yield the rows of columns as Python values, converted in chunks."""
     for start in range(0, len(cells[0]), _CHUNK_ROWS):
         yield from zip(*(column.slice(start, _CHUNK_ROWS).to_pylist() for column in cells), strict=True)
-
-
-def _display_width(text: str) -> int:
-    return sum(2 if east_asian_width(sign) in "WF" else 1 for sign in text)

@@ -53,6 +53,7 @@ function markPrinted(list, visible) {
   while (note && !note.matches(".printed")) note = note.nextElementSibling;
   const shown = Math.min(visible.length, PRINTED_ROWS).toLocaleString("en");
   const all = Number(note.dataset.all).toLocaleString("en");
+  note.classList.toggle("all", shown === all);
   note.textContent = document.body.dataset.printed.replace("##", all).replace("#", shown);
 }
 

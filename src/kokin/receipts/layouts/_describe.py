@@ -14,7 +14,7 @@ def describe(layout: Layout, language: Literal["en", "ja"] = "en") -> str:
     """Return the field table (項目表) of a layout in Markdown: every record, field, offset, length and code.
 
     Offsets are bytes from 0; the columns of a CSV are numbered from 1. The mappings to records and the
-    identity of a payment follow. Notes of the layout are in the language in which they were written.
+    identity of a payment follow. A note without a translation (``note_ja``) is in the language in which it was written.
     """
     return _Description(layout, language).text()
 
@@ -28,6 +28,9 @@ class _Description:
     def _words(self, name: str, **values: object) -> str:
         return str(terms()["layout"][name][self._language]).format(**values)
 
+    def _note(self, described: Layout | Field) -> str:
+        return described.note if self._language == "en" else described.note_ja or described.note
+
     def _any(self, texts: Iterable[str]) -> str:
         return self._words("or").join(texts)
 
@@ -40,7 +43,7 @@ class _Description:
         if not layout.verified:
             lines += [self._words("unverified"), ""]
         width = self._words("width", bytes=layout.width) if layout.width else ""
-        lines += [f"{layout.format}{width}, {layout.encoding}. {layout.note}".rstrip(), ""]
+        lines += [f"{layout.format}{width}, {layout.encoding}. {self._note(layout)}".rstrip(), ""]
         lines += [self._words("source", source=source) for source in layout.source]
         for name, kind in layout.records.items():
             position = "offset" if layout.format == "fixed" else "column"
@@ -102,7 +105,7 @@ class _Description:
         parts += [self._words("prefix", prefix=field.prefix)] if field.prefix else []
         flags = {"zero_pad": field.zero_pad, "formatted": field.formatted, "blank": field.blank}
         parts += [self._words(name) for name, is_set in (flags | {"sensitive": field.sensitive}).items() if is_set]
-        parts += [field.note] if field.note else []
+        parts += [self._note(field)] if field.note else []
         return "; ".join(parts)
 
 

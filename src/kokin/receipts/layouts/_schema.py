@@ -168,6 +168,8 @@ class Field(_Table):
     sensitive: bool = False
     """Whether the value is personal data, which is masked in issues, tables and logs."""
     note: str = ""
+    note_ja: str = ""
+    """The note in Japanese; without it, a Japanese description shows ``note``."""
 
     @property
     def column_name(self) -> str:
@@ -404,6 +406,8 @@ class Layout(_Table):
     """Whether the layout was compared with its primary source."""
     source: Annotated[list[str], Limits(min_length=1)]
     note: str = ""
+    note_ja: str = ""
+    """The note in Japanese; without it, a Japanese description shows ``note``."""
     csv: Csv | None = None
     xml: Xml | None = None
     records: Annotated[dict[Name, RecordKind], Limits(min_length=1)]
