@@ -573,6 +573,121 @@ class Opened(_Object):
     outcomes: dict[Outcome, Total]
 
 
+class Closed(_Object):
+    """The figures that a closing has sealed; those of its fiscal year are printed by `ledger settlement`."""
+
+    entry: Count
+    period: Literal["day", "month", "year", "enterprise_year"]
+    first_day: Day
+    last_day: Day
+    receipts: Count
+    received: Yen
+    revenue: Yen
+    overpaid: Yen
+    off_budget: Yen
+    suspense: Yen
+    late_receipts: Count
+    late_received: Yen
+    digest: Hash
+    open_late: Hash
+
+
+class AccountFile(_Object):
+    """The file for the accounting system."""
+
+    closing: Count
+    file: str
+    records: Count
+    yen: Yen
+    controls: dict[str, Control]
+
+
+class Settlement(_Object):
+    """The settlement statement of a closed fiscal year."""
+
+    fiscal_year: Count
+    period: Literal["year", "enterprise_year"]
+    entry: Count
+    rows: list[Row]
+    totals: list[Row]
+    controls: dict[str, Control]
+
+
+class DebitRequest(_Object):
+    """A request for direct debits: given = requested + settled + reported + open + failed."""
+
+    entry: Count | None
+    inserted: Annotated[bool, Strict()]
+    given: Count
+    requested: Count
+    yen: Yen
+    settled: Count
+    reported: Count
+    open: Count
+    failed: Count
+    digest: Hash
+    file: str | None
+
+
+class DebitResult(_Object):
+    """A result of direct debits: read = debited + failed + without_request."""
+
+    entry: Count | None
+    inserted: Annotated[bool, Strict()]
+    read: Count
+    debited: Count
+    failed: Count
+    without_request: Count
+    missing: Count
+    changed: Count
+    posted: Annotated[bool, Strict()]
+    receipt_entry: Count
+    outcomes: dict[Outcome, Total]
+    issues: list[Issue]
+
+
+class RefundsDecided(_Object):
+    """Decided refunds and set-offs, in yen."""
+
+    entry: Count
+    decided: Count
+    refund: Yen
+    setoff: Yen
+    interest: Yen
+    rematched: Count
+
+
+class RefundsOrdered(_Object):
+    """The file of transfers for the bank."""
+
+    entry: Count
+    inserted: Annotated[bool, Strict()]
+    transfers: Count
+    yen: Yen
+    digest: Hash
+    file: str
+
+
+class RefundResults(_Object):
+    """The number of transfers that were paid, and of those that came back."""
+
+    entry: Count
+    inserted: Annotated[bool, Strict()]
+    paid: NotRequired[Count]
+    returned: NotRequired[Count]
+
+
+class Verified(_Object):
+    """Printed slips, compared with the run that made them; counts has the number of issues by code."""
+
+    pages: Count
+    read: Count
+    differing: Count
+    missing: Count
+    counts: dict[str, Count]
+    issues: list[Issue]
+
+
 class Output(NamedTuple):
     """A machine-readable output: its type, version, and the commands or the file that have it."""
 
@@ -583,13 +698,17 @@ class Output(NamedTuple):
 
 #: The outputs by the name of their schema. A version grows when a field is renamed, removed or changes its meaning.
 OUTPUTS = {
+    "account-file": Output(1, AccountFile, "kokin ledger account-file --format json"),
     "allotted": Output(1, Allotted, "kokin issue allot --format json"),
     "authorities": Output(1, list[Authority], "kokin overview --format json"),
     "bill-check": Output(1, BillCheck, "kokin issue check --format json"),
     "bill-history": Output(1, BillHistory, "kokin ledger show BILL --format json"),
     "check": Output(1, list[Check], "kokin check --format json"),
     "changes": Output(1, BillChanges, "kokin ledger changes --format json"),
+    "closed": Output(1, Closed, "kokin ledger close --format json"),
     "comparison": Output(1, Comparison, "kokin compare --format json, and comparison.json"),
+    "debit-request": Output(1, DebitRequest, "kokin ledger debit request --format json"),
+    "debit-result": Output(1, DebitResult, "kokin ledger debit result --format json"),
     "decided": Output(1, Decided, "kokin ledger decide --format json"),
     "entries": Output(1, list[Entry], "kokin ledger list entries --format json"),
     "files": Output(
@@ -597,7 +716,11 @@ OUTPUTS = {
     ),
     "intake": Output(STATUS_VERSION, Intake, "kokin intake check --format json"),
     "opened": Output(1, Opened, "kokin ledger open-balances --format json"),
+    "refunds-decided": Output(1, RefundsDecided, "kokin ledger refund decide --format json"),
+    "refunds-ordered": Output(1, RefundsOrdered, "kokin ledger refund order --format json"),
+    "refund-results": Output(1, RefundResults, "kokin ledger refund result --format json"),
     "rows": Output(1, list[Row], "kokin ledger list bills, outcomes, and others; kokin ledger worklist, refund list"),
+    "settlement": Output(1, Settlement, "kokin ledger settlement --format json"),
     "shared-files": Output(1, list[SharedFile], "kokin post-all --format json"),
     "status": Output(1, Status, "kokin ledger status --format json"),
     "summary": Output(1, Summary, "summary.json of kokin report and kokin reconcile"),
@@ -606,6 +729,7 @@ OUTPUTS = {
     "upload-answer": Output(1, Answered, "kokin upload answer --format json"),
     "upload-status": Output(1, Uploads, "kokin upload status --format json"),
     "verification": Output(1, Verification, "kokin ledger verify --format json"),
+    "verified": Output(1, Verified, "kokin qr verify --format json"),
     "work-line": Output(1, WorkLine, "kokin ledger work --format json (JSON Lines)"),
     "written-off": Output(1, WrittenOff, "kokin ledger write-off post --format json"),
 }
@@ -618,8 +742,12 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "issue allot": ("allotted",),
     "issue check": ("bill-check",),
     **{f"ledger {name}": ("files",) for name in ("add-agent-reports", "add-bills", "add-deposits", "post")},
+    "ledger account-file": ("account-file",),
     "ledger changes": ("changes",),
+    "ledger close": ("closed",),
     "ledger debit list": ("rows",),
+    "ledger debit request": ("debit-request",),
+    "ledger debit result": ("debit-result",),
     "ledger decide": ("decided",),
     "ledger list entries": ("entries",),
     **{
@@ -627,8 +755,12 @@ COMMANDS: dict[str, tuple[str, ...]] = {
         for name in ("balances", "bills", "closings", "figures", "issues", "numbers", "outcomes", "write-offs")
     },
     "ledger open-balances": ("opened",),
+    "ledger refund decide": ("refunds-decided",),
     "ledger refund list": ("rows",),
+    "ledger refund order": ("refunds-ordered",),
+    "ledger refund result": ("refund-results",),
     "ledger sample": ("rows",),
+    "ledger settlement": ("settlement",),
     "ledger show": ("bill-history", "trace"),
     "ledger status": ("status",),
     "ledger verify": ("verification",),
@@ -638,18 +770,11 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "ledger write-off post": ("written-off",),
     "overview": ("authorities",),
     "post-all": ("shared-files",),
+    "qr verify": ("verified",),
     "upload answer": ("upload-answer",),
     "upload make": ("upload",),
     "upload status": ("upload-status",),
 }
-
-#: Commands whose JSON has no schema yet.
-WITHOUT_SCHEMA = frozenset(
-    {
-        *("ledger account-file", "ledger close", "ledger debit request", "ledger debit result"),
-        *("ledger refund decide", "ledger refund order", "ledger refund result", "ledger settlement", "qr verify"),
-    }
-)
 
 
 def schema(name: str) -> dict[str, Any]:

@@ -96,7 +96,8 @@ def close(
         )
     totals = result.entry.totals
     if output is Format.JSON:
-        _output.as_json({"entry": result.entry.id, **totals})
+        # The statement of a fiscal year is printed by `settlement`.
+        _output.as_json({"entry": result.entry.id, **{name: totals[name] for name in totals if name != "settlement"}})
         return Exit.CLEAN
     columns = ("receipts", "received", "revenue", "off_budget", "overpaid", "suspense", "late_received")
     _output.table(headings(*columns), [[totals[name] for name in columns]])
