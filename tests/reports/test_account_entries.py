@@ -180,6 +180,20 @@ def test_every_yen_has_the_most_precise_code(tmp_path, closed):
     ]
 
 
+def test_the_revenue_of_a_report_has_the_codes(closed, tmp_path):
+    ledger, _ = closed
+    plain = Report.from_ledger(ledger).tables["revenue"]
+    report = Report.from_ledger(ledger, codes=codes_of(tmp_path, CODES))
+    table = report.tables["revenue"]
+    assert table.select(plain.column_names).equals(plain)
+    names = ("account_code", "kan", "ko", "moku", "setsu", "saisetsu")
+    found = {row["charge"]: tuple(row[name] for name in names) for row in table.to_pylist()}
+    assert found["fixed-asset-tax"] == ("01", "01", "02", "01", None, None)
+    # A charge without a code is in the table, too.
+    assert found.get(None, (None,) * 6) == (None,) * 6
+    assert "款" in report.page()
+
+
 def test_a_yen_without_a_code_stops_the_export_with_its_place(tmp_path, closed):
     ledger, entry = closed
     with pytest.raises(InvalidInputError) as error:

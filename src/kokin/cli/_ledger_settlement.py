@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 from kokin.cli import _output
 from kokin.cli._ledger_read import ListFormat, ListOutput, print_list
 from kokin.cli._main import Exit, with_controls, with_exit_code
 from kokin.cli._messages import headings, message, value
-from kokin.cli._options import CatalogFile, LedgerAddress, argument, open_ledger, option
+from kokin.cli._options import CatalogFile, CodesFile, LedgerAddress, argument, open_ledger, option
 
 _YEN = ("assessed", "collected", "refundable", "refunded", "written_off", "unpaid", "rate")
 
@@ -22,9 +21,7 @@ def settlement(
     enterprise: Annotated[
         bool, option("The enterprise accounts (公営企業会計), closed by enterprise-year.", "--enterprise")
     ] = False,
-    codes: Annotated[
-        Path | None, option("The codes of account: accounts.toml; the rows then have them.", "--codes", metavar="FILE")
-    ] = None,
+    codes: CodesFile = None,
     catalog: CatalogFile = None,
     output: ListOutput = ListFormat.TEXT,
 ) -> Exit:

@@ -82,6 +82,9 @@ ExpectedPolicyFile = Annotated[
     option("Reject the run unless this policy, a TOML file, is the ledger's on the day of the report.", "--policy"),
 ]
 CatalogFile = Annotated[Path | None, option("The charges of the authority: a TOML file.", "--catalog")]
+CodesFile = Annotated[
+    Path | None, option("The codes of account: accounts.toml; the rows then have them.", "--codes", metavar="FILE")
+]
 RatesFile = Annotated[
     Path | None,
     option("Rates of years that this version does not know: a TOML file.", "--rates", envvar="KOKIN_RATES"),

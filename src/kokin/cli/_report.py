@@ -15,6 +15,7 @@ from kokin.cli._messages import headings, language, message
 from kokin.cli._options import (
     AsOf,
     CatalogFile,
+    CodesFile,
     DeadlineTime,
     ExpectedPolicyFile,
     LedgerAddress,
@@ -76,6 +77,7 @@ def report(
     ] = Headings.NAMES,
     geta: Annotated[bool, option("Write 〓 for a character that cp932 lacks, instead of stopping.", "--geta")] = False,
     catalog: CatalogFile = None,
+    codes: CodesFile = None,
     rates: RatesFile = None,
     policy: ExpectedPolicyFile = None,
     intake: Annotated[
@@ -114,7 +116,7 @@ def report(
     ledger on the day of the report. In the totals, a day that is closed does not change; what came for it later is on
     an open day, and in the list of 過日分.
     """
-    from kokin.catalog import CATALOG, load
+    from kokin.catalog import CATALOG, AccountCodes, load
     from kokin.intake import load as load_intake
     from kokin.reconcile import Policy
     from kokin.reports import Report
@@ -139,6 +141,7 @@ def report(
             catalog=charges,
             rates=rate_table(rates),
             intake=status,
+            codes=AccountCodes.load(codes) if codes else None,
             since=_default_since(opened, out, day, closing) if since_state is None else since_state,
         )
         replaced = result.write(

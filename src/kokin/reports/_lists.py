@@ -30,7 +30,7 @@ COLUMN_ORDER: Mapping[str, Sequence[str]] = {
     "daily": ("received_on", "charge", "received", "receipts", "channel"),
     "monthly": ("month", "charge", "received", "received_to_date", "receipts", "channel"),
     "receivables": ("charge", "year_class", "unpaid", "rate", "billed"),
-    "revenue": ("charge", "fiscal_year", "received", "receipts"),
+    "revenue": ("charge", "fiscal_year", "received", "receipts", "account_code", "kan", "ko", "moku"),
     "settlements": ("settled_on", "agent_code", "difference", "expected", "credited"),
     "pending": ("kind", "bill_id", "amount", "days", "since", "outcome"),
     "audit": ("entry", "kind", "at", "source", "actor", "reason"),

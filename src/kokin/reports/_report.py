@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 import kokin
 from kokin._arrow.files import draft_folder, rename
-from kokin.catalog import CATALOG, Catalog
+from kokin.catalog import CATALOG, AccountCodes, Catalog
 from kokin.issues import InvalidInputError, Issue, to_table
 from kokin.model import ArrowStreamExportable
 from kokin.reconcile import Accounts, Reconciliation
@@ -25,6 +25,7 @@ from kokin.reports._changes import CHANGE_TABLES, Changes, Since, resolve_since
 from kokin.reports._csv import CsvEncoding, write_csv, write_csv_batches
 from kokin.reports._open_data import MINIMUM_COUNT, open_data
 from kokin.reports._page import render_page
+from kokin.reports._settlement import with_account_codes
 from kokin.reports._sources import (
     FileSummary,
     file_table,
@@ -67,7 +68,7 @@ Format: TypeAlias = Literal["csv", "xlsx", "html"]
 #: - ⑦ ``receivables``, 調定収納照合表: :attr:`kokin.reconcile.Accounts.receivables` with ``rate``, the 収納率 in
 #:   percent, truncated after two digits.
 #: - ⑧ ``revenue``, 歳入科目別集計表: the same sums as ⑤ by ``payee_code, account, system, charge, item_code,
-#:   fiscal_year, year_class``.
+#:   fiscal_year, year_class``; with codes of account also ``account_code, kan, ko, moku, setsu, saisetsu``.
 #: - ⑨ ``settlements``, 払込照合表: :attr:`kokin.reconcile.Accounts.settlements` with ``difference``, deposited minus
 #:   expected yen; null without bank deposits.
 #: - ⑩ ``pending``, 未着・滞留一覧: :attr:`kokin.reconcile.Accounts.aging`.
@@ -179,6 +180,7 @@ class Report:
         rates: RateTable = RATES,
         intake: IntakeStatus | None = None,
         since: Since | date | datetime | int | None = None,
+        codes: AccountCodes | None = None,
     ) -> Self:
         """Return the report of a ledger: all its receipts and bills, as of the end of a day in Japan.
 
@@ -196,6 +198,8 @@ class Report:
             intake: which files should have come, and which have (:meth:`kokin.intake.Intake.check`).
             since: the state with which this one is compared: that before a day or a moment, or as of an entry;
                 :func:`default_since` returns that of the last report. By default nothing is compared.
+            codes: the codes of account, which ⑧ then has: ``account_code, kan, ko, moku, setsu, saisetsu``; null in a
+                row without a code.
 
         Raises:
             LedgerError: the database failed.
@@ -256,6 +260,7 @@ class Report:
             totals=booked.totals,
             intake=intake,
             changes=changes,
+            codes=codes,
         )
 
     @classmethod
@@ -272,6 +277,7 @@ class Report:
         totals: pa.Table | None = None,
         intake: IntakeStatus | None = None,
         changes: Changes | None = None,
+        codes: AccountCodes | None = None,
     ) -> Self:
         """Return the report of accounts, whose totals ``totals`` are by the days and years that closings book them."""
         of_accounts, others = accounts_tables(result, accounts, totals), {**tables, "files": file_table(files)}
@@ -283,7 +289,8 @@ class Report:
         def table_of(name: str) -> pa.Table:
             if name == "open_data":
                 return open_data(of_accounts["daily"], accounts.as_of, minimum_count)
-            return others[name] if name in others else of_accounts[name]
+            table = others[name] if name in others else of_accounts[name]
+            return with_account_codes(table, codes, catalog) if codes and name == "revenue" else table
 
         batches = {
             "outcomes": result.outcome_batches,
