@@ -59,6 +59,8 @@ def test_a_list_is_decided_and_ends_empty(town):
     listed = json.loads(kokin("worklist", "--out", "work.xlsx", "--format", "json", code=1).stdout)
     assert [row["exception_id"] for row in listed] == ["R1-NO_BILL", "R3-DUPLICATE_PAYMENT", "I1", "F4", "F5"]
     assert listed[0]["candidate_1"] == "B1235"
+    report = ("report", "-L", "city.db", "--out", "report")
+    assert run(*report, cwd=folder).returncode == 1
     fill(folder / "work.xlsx", ("R1-NO_BILL", "Decision", "Assign"), ("R1-NO_BILL", "Assigned bill", "B1235"))
     decided = ("decide", "work.xlsx", "--reason", "digits exchanged")
     before = json.loads(kokin("status", "--format", "json").stdout)
@@ -77,6 +79,8 @@ def test_a_list_is_decided_and_ends_empty(town):
         text = (folder / "rest.csv").read_text(encoding="utf-8-sig").replace(",,,,,,\n", ",accept,,,,seen,\n")
         (folder / "rest.csv").write_text(text, encoding="utf-8-sig")
         kokin("decide", "rest.csv")
+    # What was accepted is still in the report, but is no longer an open exception.
+    assert run(*report, cwd=folder).returncode == 0
     assert "open exceptions: 0" in kokin("worklist").stdout
     assert json.loads(kokin("list", "issues", "--format", "json").stdout) == []
 

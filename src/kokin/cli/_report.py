@@ -110,9 +110,9 @@ def report(
 ) -> Exit:
     """Write the reports of a ledger: outcomes, exceptions, totals, arrears, a page to read, and the others.
 
-    The folder is complete or, if anything fails, unchanged. The exit code is 1 if the reports contain exceptions, of
-    this night or an earlier one, if a character was replaced, or with --intake if a file is missing, late or rejected;
-    5 if a control is broken: also if the postings of a bill differ from a recomputation (T7). The policy is that of the
+    The folder is complete or, if anything fails, unchanged. The exit code is 1 if an exception is open, of this
+    night or an earlier one, if a character was replaced, or with --intake if a file is missing, late or rejected; 5 if
+    a control is broken: also if the postings of a bill differ from a recomputation (T7). The policy is that of the
     ledger on the day of the report. In the totals, a day that is closed does not change; what came for it later is on
     an open day, and in the list of 過日分.
     """
@@ -156,7 +156,8 @@ def report(
     _output.issues(replaced)
     _output.line()
     _output.line(message("written to {out}", out=out))
-    is_clean = not replaced and not len(result.tables["exceptions"]) and (status is None or status.is_clean)
+    assert result.changes is not None  # it is always compared with an earlier state
+    is_clean = not replaced and not result.changes.open_exceptions and (status is None or status.is_clean)
     code = Exit.CLEAN if is_clean else Exit.EXCEPTIONS
     return with_controls(code, result.summary["controls"])
 
