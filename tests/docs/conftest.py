@@ -3,3 +3,6 @@
 from tests.ledger.conftest import cluster
 
 __all__ = ["cluster"]
+
+# A program without tests, which needs the extra of the docs.
+collect_ignore = ["japanese.py"]

@@ -221,8 +221,9 @@ def fill(ledger, bills, receipts):
     ledger.add_bills(bills({"customer_number": "C3"}, B3=3_000), actor="clerk")
     ledger.add_bills(bills({"customer_number": "C4"}, B4=4_000), actor="clerk")
     add_debits(ledger)
-    written_off = {"bill_id": "B4", "amount": 1_000, "article": "地方税法18①", "reason": "消滅時効"}
-    ledger.write_off(pa.Table.from_pylist([written_off]), actor="clerk", written_off_on=date(2026, 7, 2))
+    lapsed = {"amount": 1_000, "article": "地方税法18①", "reason": "消滅時効"}
+    written_off = [{"bill_id": name, **lapsed} for name in ("B4", "B2")]
+    ledger.write_off(pa.Table.from_pylist(written_off), actor="clerk", written_off_on=date(2026, 7, 2))
 
 
 def add_debits(ledger):

@@ -144,8 +144,8 @@ def _scalar(text: str | None) -> pa.Scalar:
 
 def _remainders(digits: pa.Array) -> pa.Array:
     """Return the remainders of numbers as texts."""
-    numbers = digits.cast(pa.int64())
-    multiples = pc.multiply(pc.divide(numbers, _SENSITIVE_MODULUS), _SENSITIVE_MODULUS)
+    numbers, modulus = digits.cast(pa.int64()), array_of([_SENSITIVE_MODULUS], pa.int64())[0]
+    multiples = pc.multiply(pc.divide(numbers, modulus), modulus)
     return pc.subtract(numbers, multiples).cast(pa.string())
 
 
