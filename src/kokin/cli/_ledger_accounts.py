@@ -8,7 +8,16 @@ from typing import Annotated
 from kokin.cli import _output
 from kokin.cli._main import Exit, with_controls, with_exit_code
 from kokin.cli._messages import headings, message
-from kokin.cli._options import CatalogFile, Format, LedgerAddress, OutputFormat, argument, open_ledger, option
+from kokin.cli._options import (
+    CatalogFile,
+    Format,
+    LedgerAddress,
+    OutputFormat,
+    argument,
+    charges_of,
+    open_ledger,
+    option,
+)
 from kokin.cli._upload import header_values
 
 
@@ -36,7 +45,7 @@ def account_file(
     from kokin.receipts import layouts
     from kokin.reports import AccountFile
 
-    charges = catalogs.load(catalog) if catalog else catalogs.CATALOG
+    charges = charges_of(catalog)
     own, loaded = catalogs.AccountCodes.load(codes), layouts.load(layout)
     values = header_values(loaded, header or ())
     if not loaded.verified:

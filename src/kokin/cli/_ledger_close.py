@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -26,23 +25,15 @@ from kokin.cli._options import (
     actor_or_login,
     argument,
     as_printable,
+    charges_of,
     day_or_today,
     open_ledger,
     option,
     time_in_japan,
 )
 
-if TYPE_CHECKING:
-    from kokin.catalog import Catalog
-
 # What completes a text to a day of its period.
 _DAY_OF = {"day": "", "month": "-01", "year": "-04-01", "enterprise-year": "-04-01"}
-
-
-def _catalog(path: Path | None) -> Catalog:
-    from kokin import catalog
-
-    return catalog.load(path) if path else catalog.CATALOG
 
 
 def _day(period: str, text: str) -> date:
@@ -90,7 +81,7 @@ def close(
             day,
             actor=actor_or_login(actor),
             approver=approver,
-            catalog=_catalog(catalog),
+            catalog=charges_of(catalog),
             reason=reason,
             at=time_in_japan(at),
         )
@@ -117,7 +108,7 @@ def list_closings(
 ) -> Exit:
     """List the closings that are not reversed, with the sums of their periods."""
     with open_ledger(ledger) as opened:
-        table = opened.closings(as_of and day_or_today(as_of), catalog=_catalog(catalog))
+        table = opened.closings(as_of and day_or_today(as_of), catalog=charges_of(catalog))
     columns = ("entry", "period", "first_day", "last_day", "receipts", "received", "late_received")
     if output is ListFormat.TEXT:
         rows = table.select(columns).to_pylist()
@@ -138,7 +129,7 @@ def list_figures(
 ) -> Exit:
     """List the figures of a closing as they were sealed: by day, charge, fiscal year and channel, with 過日分."""
     with open_ledger(ledger) as opened:
-        table = opened.closing_figures(entry, catalog=_catalog(catalog))
+        table = opened.closing_figures(entry, catalog=charges_of(catalog))
     keys = ("booked_on", "received_on", "payee_code", "charge", "item_code", "fiscal_year", "year_class", "channel")
     columns = (*keys, "receipts", "received", "revenue", "overpaid", "suspense")
     if output is ListFormat.TEXT:  # a year is no quantity

@@ -25,6 +25,7 @@ from kokin.cli._options import (
     actor_or_login,
     argument,
     as_printable,
+    charges_of,
     day_or_today,
     open_ledger,
     option,
@@ -37,7 +38,6 @@ from kokin.text import file_name
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from kokin.catalog import Catalog
     from kokin.model import Record
 
 app = typer.Typer(
@@ -56,12 +56,6 @@ DecisionDay = Annotated[
 # What a person adds to the list of proposals for a decision.
 _TO_FILL_IN = ("consent", "reason", "approver")
 _COLUMNS = ("proposal_id", "state", "kind", "amount", "interest", "transfer", "bill_id", "debt_bill_id", "article")
-
-
-def _catalog(path: Path | None) -> Catalog:
-    from kokin import catalog
-
-    return catalog.load(path) if path else catalog.CATALOG
 
 
 @app.command("list")
@@ -91,7 +85,7 @@ def list_proposals(
         table = opened.refund_proposals(
             as_of and day_or_today(as_of),
             decided_on=decided_on and decided_on.date(),
-            catalog=_catalog(catalog),
+            catalog=charges_of(catalog),
             rates=rate_table(rates),
         )
     if not every:
@@ -153,7 +147,7 @@ def decide(
             decisions,
             actor=actor_or_login(actor),
             decided_on=decided_on and decided_on.date(),
-            catalog=_catalog(catalog),
+            catalog=charges_of(catalog),
             rates=rate_table(rates),
             source=file_name(file),
             reason=reason,

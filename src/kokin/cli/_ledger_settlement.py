@@ -9,7 +9,7 @@ from kokin.cli import _output
 from kokin.cli._ledger_read import ListFormat, ListOutput, print_list
 from kokin.cli._main import Exit, with_controls, with_exit_code
 from kokin.cli._messages import headings, message, value
-from kokin.cli._options import CatalogFile, CodesFile, LedgerAddress, argument, open_ledger, option
+from kokin.cli._options import CatalogFile, CodesFile, LedgerAddress, argument, charges_of, open_ledger, option
 
 _YEN = ("assessed", "collected", "refundable", "refunded", "written_off", "unpaid", "rate")
 
@@ -34,7 +34,7 @@ def settlement(
     from kokin import catalog as catalogs
     from kokin.reports import settlement_by_account
 
-    charges = catalogs.load(catalog) if catalog else catalogs.CATALOG
+    charges = charges_of(catalog)
     own = catalogs.AccountCodes.load(codes) if codes else None
     with open_ledger(ledger) as opened:
         found = opened.settlement(year, period="enterprise_year" if enterprise else "year", catalog=charges)

@@ -22,6 +22,7 @@ from kokin.cli._options import (
     actor_or_login,
     argument,
     as_printable,
+    charges_of,
     day_or_today,
     open_ledger,
     option,
@@ -52,10 +53,9 @@ def worklist(
     `decide`. A candidate is offered, never applied. An exception that was accepted is not in the list, one that is held
     is in it from its day on. There are no names of persons in it. The exit code is 1 if an exception is open.
     """
-    from kokin.catalog import CATALOG, load
     from kokin.reports import write_work_list
 
-    charges = load(catalog) if catalog else CATALOG
+    charges = charges_of(catalog)
     with open_ledger(ledger) as opened, _output.progress(message("work list")):
         exceptions = opened.work_list(as_of and day_or_today(as_of), catalog=charges)
         ledger_hash = opened.id
@@ -109,10 +109,9 @@ def decide(
     reason get that of --reason. An exception that was settled since the list was made is rejected (DECISION_SETTLED).
     The receipts keep their file, record and days; to take the decisions back, reverse the entry.
     """
-    from kokin.catalog import CATALOG, load
     from kokin.reports import read_decisions
 
-    charges = load(catalog) if catalog else CATALOG
+    charges = charges_of(catalog)
     who = actor_or_login(actor)
     with open_ledger(ledger, lock_timeout=lock_timeout) as opened:
         decisions = read_decisions(file, opened.id, reason=reason, approver=approver)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -25,15 +25,13 @@ from kokin.cli._options import (
     Reason,
     actor_or_login,
     argument,
+    charges_of,
     day_or_today,
     open_ledger,
     option,
     time_in_japan,
 )
 from kokin.text import file_name
-
-if TYPE_CHECKING:
-    from kokin.catalog import Catalog
 
 app = typer.Typer(
     help=command_help("""Write off debts (不納欠損): list those that have lapsed, complete the list, and post it.
@@ -43,12 +41,6 @@ app = typer.Typer(
 )
 
 _COLUMNS = ("bill_id", "charge", "claim", "due_on", "lapses_on", "balance")
-
-
-def _catalog(path: Path | None) -> Catalog:
-    from kokin import catalog
-
-    return catalog.load(path) if path else catalog.CATALOG
 
 
 @app.command("list")
@@ -80,7 +72,7 @@ def list_due(
 
     with open_ledger(ledger) as opened:
         table = opened.write_offs_due(
-            as_of and day_or_today(as_of), until=until and until.date(), catalog=_catalog(catalog)
+            as_of and day_or_today(as_of), until=until and until.date(), catalog=charges_of(catalog)
         )
     if out:
         write_csv(table, out)
@@ -136,7 +128,7 @@ def post(
             decisions,
             actor=actor_or_login(actor),
             written_off_on=day and day.date(),
-            catalog=_catalog(catalog),
+            catalog=charges_of(catalog),
             source=file_name(file),
             reason=reason,
             at=time_in_japan(at),

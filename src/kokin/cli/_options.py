@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from sqlalchemy.engine import URL
 
+    from kokin.catalog import Catalog
     from kokin.ledger import Ledger
     from kokin.model import Record
     from kokin.reconcile import Policy
@@ -141,6 +142,18 @@ def rate_table(path: Path | None) -> RateTable:
     from kokin.rules import RATES, load_rates
 
     return load_rates(path) if path else RATES
+
+
+def charges_of(path: Path | None) -> Catalog:
+    """Return the charges of the file of an option, by default the shipped ones.
+
+    Raises:
+        InvalidInputError: the file is invalid.
+        OSError: the file cannot be read.
+    """
+    from kokin.catalog import CATALOG, load
+
+    return load(path) if path else CATALOG
 
 
 def day_or_today(value: datetime | None) -> date:

@@ -30,6 +30,7 @@ from kokin.cli._options import (
     ReferenceDate,
     WriteOffsFile,
     actor_or_login,
+    charges_of,
     day_or_today,
     layouts_for,
     open_ledger,
@@ -91,7 +92,6 @@ def reconcile(
     ledger; with --policy the run is rejected (POLICY_DIFFERS) unless the file has the same one.
     """
     from kokin import reconcile as accounting
-    from kokin.catalog import CATALOG, load
     from kokin.issues import InvalidInputError
 
     day = day_or_today(reference_date)
@@ -111,7 +111,7 @@ def reconcile(
     # The result has the columns of the bills that accounts need; the others would only take memory.
     bills_to_post = bill_table if ledger else None
     del bill_table
-    charges = load(catalog) if catalog else CATALOG
+    charges = charges_of(catalog)
     accounts = accounting.build_accounts(
         result,
         catalog=charges,

@@ -21,6 +21,7 @@ from kokin.cli._options import (
     LedgerAddress,
     OutputFolder,
     RatesFile,
+    charges_of,
     day_or_today,
     open_ledger,
     option,
@@ -116,14 +117,14 @@ def report(
     ledger on the day of the report. In the totals, a day that is closed does not change; what came for it later is on
     an open day, and in the list of 過日分.
     """
-    from kokin.catalog import CATALOG, AccountCodes, load
+    from kokin.catalog import AccountCodes
     from kokin.intake import load as load_intake
     from kokin.reconcile import Policy
     from kokin.reports import Report
 
     if (intake_day or now) and not intake:
         raise typer.BadParameter(message("pass --intake"), param_hint="--for" if intake_day else "--now")
-    charges = load(catalog) if catalog else CATALOG
+    charges = charges_of(catalog)
     if closing is not None and as_of:
         raise typer.BadParameter(message("pass either --closing or --as-of"), param_hint="--closing")
     since_state = None if since is None else _since(since)
