@@ -157,8 +157,9 @@ def report(
     _output.issues(replaced)
     _output.line()
     _output.line(message("written to {out}", out=out))
-    assert result.changes is not None  # it is always compared with an earlier state
-    is_clean = not replaced and not result.changes.open_exceptions and (status is None or status.is_clean)
+    # A report as of a day before the first entry has no exceptions.
+    open_exceptions = result.changes.open_exceptions if result.changes else 0
+    is_clean = not replaced and not open_exceptions and (status is None or status.is_clean)
     code = Exit.CLEAN if is_clean else Exit.EXCEPTIONS
     return with_controls(code, result.summary["controls"])
 
