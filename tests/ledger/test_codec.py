@@ -66,8 +66,8 @@ def test_match_keys_are_found_as_in_a_plain_set(place, seed):
     pairs = set()
     Ledger.create(place).close()
     with connected(place, 1) as database, database.writing() as connection:
-        writer = EntryWriter(database, connection)
-        writer.begin(EntryKind.BILLS, datetime.now(UTC), actor="clerk")
+        writer = EntryWriter(database, connection, now=datetime.now(UTC), actor="clerk")
+        writer.begin(EntryKind.BILLS)
         for _ in range(15):
             added = {(rng.choice(all_keys), rng.randrange(1, 100)) for _ in range(rng.randrange(1, 40))} - pairs
             pairs |= added

@@ -479,8 +479,8 @@ def test_a_slip_that_differs_from_a_bill_of_the_ledger_is_named(ledger, bills):
 
 def test_a_slip_that_differs_from_what_was_sent_is_named(ledger, bills):
     with ledger._database.writing() as connection:
-        writer = EntryWriter(ledger._database, connection)
-        writer.begin(EntryKind.UPLOAD, ledger._clock(), actor="clerk")
+        writer = EntryWriter(ledger._database, connection, now=ledger._clock(), actor="clerk")
+        writer.begin(EntryKind.UPLOAD)
         sent = bills(B1=100).select(["bill_id", "payee_code", "item_code", "case_key", "confirmation"]).to_pylist()[0]
         sent |= {"file_no": 1, "content": "0" * 64}
         records = [

@@ -409,8 +409,8 @@ def test_unanswered_slips_have_an_age_and_a_past_day_is_shown_as_it_was(place, t
 
 def test_numbers_that_were_not_sent_are_allotted(ledger, upload):
     with ledger._database.writing() as connection:
-        writer = EntryWriter(ledger._database, connection)
-        writer.begin(EntryKind.ALLOTMENT, NOON, actor="clerk")
+        writer = EntryWriter(ledger._database, connection, now=NOON, actor="clerk")
+        writer.begin(EntryKind.ALLOTMENT)
         key = {"payee_code": "99999", "item_code": "127", "confirmation": "123456", "due_on": "2026-06-01"}
         rows = [
             {**key, "bill_id": f"B{n}", "case_key": f"{n:020d}", "obligation_id": "D1", "issue_no": n, "series": "s",

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Self
 
@@ -35,6 +35,7 @@ from kokin.ledger._schema import (
     seals,
     stored_columns,
 )
+from kokin.text import JAPAN
 
 #: The hash before the first row of a table, and before the first seal.
 GENESIS_HASH = bytes(32)
@@ -253,9 +254,31 @@ class EntryWriter(Transaction):
     """
 
     def __init__(
-        self, database: Database, connection: Connection, progress: Callable[[int], None] | None = None
+        self,
+        database: Database,
+        connection: Connection,
+        *,
+        now: datetime,
+        at: datetime | None = None,
+        actor: str,
+        reason: str = "",
+        progress: Callable[[int], None] | None = None,
     ) -> None:
+        """Prepare an entry.
+
+        Args:
+            database: the database.
+            connection: the transaction.
+            now: the time of the clock; if it is earlier than the last entry's time, that time is written.
+            at: the effective time, if another than that of the clock.
+            actor: who writes it.
+            reason: why; can be empty.
+            progress: called with the number of input rows that have been processed since the last call.
+        """
         super().__init__(database, connection)
+        self._now, self._at, self._reason = now, at, reason
+        #: Who writes the entry.
+        self.actor = actor
         #: Called with the number of input rows that have been processed since the last call.
         self.progress = progress or (lambda _: None)
         last = last_entry(connection)
@@ -273,23 +296,30 @@ class EntryWriter(Transaction):
         #: The entry, once it is written with its seal.
         self.sealed: Entry | None = None
 
-    def begin(self, kind: EntryKind, now: datetime, at: datetime | None = None, *, actor: str, **columns: Any) -> None:
+    @property
+    def today(self) -> date:
+        """The day of the clock in Japan."""
+        return self._now.astimezone(JAPAN).date()
+
+    @property
+    def day(self) -> date:
+        """The day of the entry in Japan."""
+        return (self._at or self._now).astimezone(JAPAN).date()
+
+    def begin(self, kind: EntryKind, **columns: Any) -> None:
         """Write the entry.
 
         Args:
             kind: its kind.
-            now: the time of the clock; if it is earlier than the last entry's time, that time is written.
-            at: the effective time, if another than that of the clock.
-            actor: who writes it.
-            columns: the other columns of the entry; an empty text is null.
+            columns: the columns that not every kind has; an empty text is null.
 
         Raises:
             InvalidInputError: no actor; a text with a control character; ``at`` has no zone, is earlier than the last
                 entry's, or in the future.
         """
-        if not actor.strip():
+        if not self.actor.strip():
             raise InvalidInputError([Issue("FIELD_MISSING", field="actor")], "nothing was written")
-        columns = {"actor": actor, **columns}
+        columns = {"actor": self.actor, "reason": self._reason, **columns}
         for name, value in columns.items():
             if isinstance(value, str):
                 reject_control_characters(name, pa.array([value.replace("\n", "\0")]))
@@ -299,11 +329,11 @@ class EntryWriter(Transaction):
             "kind": kind.value,
             "recorded_at": recorded_at,
             "recorded_by": recorded_by,
-            "effective_at": self._entry_time(now, at),
+            "effective_at": self._entry_time(),
             "kokin_version": kokin.__version__,
             "schema_version": SCHEMA_VERSION,
             **{name: value or None for name, value in columns.items()},
-            "reason": columns.get("reason") or "",
+            "reason": self._reason,
         }
         self.connection.execute(entries.insert(), self._entry_row)
 
@@ -369,8 +399,9 @@ class EntryWriter(Transaction):
         self.sealed = Entry.of(row)
         return self.sealed
 
-    def _entry_time(self, now: datetime, at: datetime | None) -> str:
+    def _entry_time(self) -> str:
         """Return the time of the entry, never earlier than that of the last one."""
+        now, at = self._now, self._at
         clock = to_timestamp(now, "clock")
         if at is None:
             return max(clock, self._previous_at)

@@ -329,7 +329,7 @@ class Ledger:
         """
 
         def load(writer: EntryWriter) -> EntryResult:
-            writer.begin(EntryKind.BILLS, self._clock(), at, actor=actor, reason=reason, source=source)
+            writer.begin(EntryKind.BILLS, source=source)
             register = Register() if whole else None
             loader = BillLoader(writer, register)
             for chunk in bill_chunks(bills):
@@ -342,7 +342,9 @@ class Ledger:
             return EntryResult(writer.commit(totals), True, {}, rematched, vanished=vanished)
 
         # A generator of tables can be read once only.
-        return self._write(load, progress, attempts=_ATTEMPTS if hasattr(bills, "__arrow_c_stream__") else 1)
+        return self._write(
+            load, actor, reason, at, progress, attempts=_ATTEMPTS if hasattr(bills, "__arrow_c_stream__") else 1
+        )
 
     def open_balances(
         self,
@@ -387,12 +389,12 @@ class Ledger:
             if opened:
                 return EntryResult(opened, False, {}, 0)
             about = {"source": source, "digest": opening.digest, "delivery": deliveries + 1}
-            writer.begin(EntryKind.OPENING, self._clock(), at, actor=actor, reason=reason, **about)
+            writer.begin(EntryKind.OPENING, **about)
             count = write_opening(writer, self.policy, opening, actor)
             entry = writer.commit({"read": count, "opening": opening.totals.model_dump(mode="json")})
             return EntryResult(entry, True, _queries.posted_outcomes(writer, entry.id), 0)
 
-        return self._write(write)
+        return self._write(write, actor, reason, at)
 
     def allot(
         self,
@@ -426,10 +428,9 @@ class Ledger:
         checked = checked_debts(debts, source)
 
         def write(writer: EntryWriter) -> AllotResult:
-            about = {"actor": actor, "reason": reason, "source": source}
-            return allot(writer, checked, scheme, lambda: writer.begin(EntryKind.ALLOTMENT, self._clock(), at, **about))
+            return allot(writer, checked, scheme, lambda: writer.begin(EntryKind.ALLOTMENT, source=source))
 
-        return self._write(write)
+        return self._write(write, actor, reason, at)
 
     def slip_numbers(self, bill_id: str = "", as_of: date | datetime | None = None) -> pa.Table:
         """Return the numbers that were allotted: the columns of the table ``slip_numbers``, with ``status``.
@@ -496,7 +497,7 @@ class Ledger:
             file = receipt_batch(receipts, source)
 
             def write() -> EntryResult:
-                return self._write(lambda writer: self._post(writer, file, actor, reason, at), progress)
+                return self._write(lambda writer: self._post(writer, file), actor, reason, at, progress)
 
             return self._with_effect(write) if dry_run else write()
         except FileRejectedError as error:
@@ -546,23 +547,19 @@ class Ledger:
             if rejected and rejected.totals == {"issues": counts}:
                 return EntryResult(rejected, False, {}, 0)
             about = {"source": source or name, "layout": layout, "digest": digest}
-            writer.begin(
-                EntryKind.REJECTED_FILE, self._clock(), at, actor=actor, reason=reason, **about, delivery=deliveries + 1
-            )
+            writer.begin(EntryKind.REJECTED_FILE, **about, delivery=deliveries + 1)
             writer.add_rows("file_issues", issue_rows(issues[:MAX_ISSUES]))
             return EntryResult(writer.commit({"issues": counts}), True, {}, 0)
 
-        return self._write(add)
+        return self._write(add, actor, reason, at)
 
-    def _post(
-        self, writer: EntryWriter, file: ReceiptBatch, actor: str, reason: str, at: datetime | None
-    ) -> EntryResult:
+    def _post(self, writer: EntryWriter, file: ReceiptBatch) -> EntryResult:
         posted, deliveries = find_posted_file(writer, EntryKind.RECEIPT_FILE, file.digest)
         if posted:
             _require_same_records(writer, posted, file)
             return EntryResult(posted, False, {}, 0)
         about = {"source": file.source, "layout": file.layout, "digest": file.digest, "delivery": deliveries + 1}
-        writer.begin(EntryKind.RECEIPT_FILE, self._clock(), at, actor=actor, reason=reason, **about)
+        writer.begin(EntryKind.RECEIPT_FILE, **about)
         try:
             ids, result = add_receipts(writer, self.policy, file.receipts, file.digest)
         except InvalidInputError as error:
@@ -637,11 +634,11 @@ class Ledger:
                 return EntryResult(posted, False, {}, 0)
             layout = file.layout.name if file else ""
             about = {"source": source, "layout": layout, "digest": batch.digest, "delivery": deliveries + 1}
-            writer.begin(kind, self._clock(), at, actor=actor, reason=reason, **about)
+            writer.begin(kind, **about)
             writer.add_rows(kind.value, batch.rows)
             return EntryResult(writer.commit(batch.totals), True, {}, 0)
 
-        return self._write(add)
+        return self._write(add, actor, reason, at)
 
     def make_upload(
         self,
@@ -700,11 +697,11 @@ class Ledger:
 
             def begin() -> None:
                 about = {"source": source, "layout": layout.name}
-                writer.begin(EntryKind.UPLOAD, self._clock(), at, actor=actor, reason=reason, **about)
+                writer.begin(EntryKind.UPLOAD, **about)
 
             return make_upload(writer, request, folder, begin)
 
-        run, drafts = self._write(write)
+        run, drafts = self._write(write, actor, reason, at)
         drafts.complete()
         return replace(run, completed=tuple(completed))
 
@@ -747,13 +744,13 @@ class Ledger:
             if tied.issues and not len(tied.rows):
                 raise InvalidInputError(tied.issues, "nothing was posted")
             about = {"source": batch.source, "layout": batch.layout, "digest": batch.digest, "delivery": deliveries + 1}
-            writer.begin(EntryKind.UPLOAD_ANSWER, self._clock(), at, actor=actor, reason=reason, **about)
+            writer.begin(EntryKind.UPLOAD_ANSWER, **about)
             writer.add_rows("upload_answers", tied.rows)
             issues = (*batch.warnings, *tied.issues)
             writer.add_rows("file_issues", issue_rows(issues[:MAX_ISSUES]))
             return UploadAnswers.of(writer.commit(tied.totals), issues, inserted=True)
 
-        return self._write(add)
+        return self._write(add, actor, reason, at)
 
     def upload_status(self, as_of: date | datetime | None = None) -> UploadStatus:
         """Return the state of every slip that was allotted or sent, the control U1, and the slips to be posted.
@@ -784,10 +781,10 @@ class Ledger:
                 return EntryResult(_queries.policy_entry(writer, None), False, {}, 0)
             if policy.pair_by != current.pair_by and writer.before["receipts"]:
                 raise _policy_differs(Policy(pair_by=current.pair_by), Policy(pair_by=policy.pair_by))
-            writer.begin(EntryKind.POLICY, self._clock(), at, actor=actor, reason=reason)
+            writer.begin(EntryKind.POLICY)
             return EntryResult(writer.commit({"policy": policy.model_dump(mode="json")}), True, {}, 0)
 
-        result = self._write(write)
+        result = self._write(write, actor, reason, at)
         self.policy = policy
         return result
 
@@ -843,7 +840,7 @@ class Ledger:
                 check,
                 lambda exception: found().get(exception),
             )
-            writer.begin(EntryKind.DECISION, self._clock(), at, actor=actor, reason=reason, source=source)
+            writer.begin(EntryKind.DECISION, source=source)
             writer.add_rows("decisions", rows)
             keys = decided_keys(writer, receipts_of_decisions(rows))
             rematched = rematch(writer, self.policy, keys).rematched
@@ -851,7 +848,11 @@ class Ledger:
             totals = {"decisions": dict(sorted(counts.items())), "given": len(rows), "yen": decided_yen(writer, rows)}
             return EntryResult(writer.commit(totals), True, {}, rematched)
 
-        return self._with_effect(lambda: self._write(write)) if dry_run else self._write(write)
+        return (
+            self._with_effect(lambda: self._write(write, actor, reason, at))
+            if dry_run
+            else self._write(write, actor, reason, at)
+        )
 
     def refund_proposals(
         self,
@@ -945,14 +946,14 @@ class Ledger:
             about: dict[str, Any] = {"actor": actor, "day": day, "policy": self.policy, "entry": writer.entry}
             decided = decide_refunds(writer, decisions, accounts, **about, place=lambda row: Location(source, row))
             file: dict[str, Any] = {"digest": decided.digest, "delivery": 1} if decided.digest else {}
-            writer.begin(EntryKind.REFUND, self._clock(), at, actor=actor, reason=reason, source=source, **file)
+            writer.begin(EntryKind.REFUND, source=source, **file)
             ids, result = add_receipts(writer, self.policy, decided.receipts, decided.digest)
             require_credited(writer, ids)
             writer.add_rows("refund_steps", decided.step_table(ids.tolist()))
             entry = writer.commit(decided.totals)
             return EntryResult(entry, True, _queries.posted_outcomes(writer, entry.id), result.rematched)
 
-        return self._write(write)
+        return self._write(write, actor, reason, at)
 
     def order_refunds(
         self,
@@ -1004,7 +1005,7 @@ class Ledger:
             def begin(digest: str) -> None:
                 _, deliveries = find_posted_file(writer, EntryKind.REFUND, digest)
                 about = {"source": path.name, "layout": layout.name, "digest": digest, "delivery": deliveries + 1}
-                writer.begin(EntryKind.REFUND, self._clock(), at, actor=actor, reason=reason, **about)
+                writer.begin(EntryKind.REFUND, **about)
 
             transfer_day = values.get("transfer_day")
             day = transfer_day if isinstance(transfer_day, date) else self._japan_day(at)
@@ -1012,7 +1013,7 @@ class Ledger:
             place = partial(Location, source)
             return order_refunds(writer, accounts, path, layout, values, **about, place=place, begin=begin)
 
-        order, drafts = self._write(write)
+        order, drafts = self._write(write, actor, reason, at)
         if drafts:
             drafts.complete()
         return order
@@ -1043,12 +1044,12 @@ class Ledger:
                 return EntryResult(posted, False, {}, 0)
             steps = result_steps(writer, batch, place)
             about = {"source": source, "digest": batch.digest, "delivery": deliveries + 1}
-            writer.begin(EntryKind.REFUND, self._clock(), at, actor=actor, reason=reason, **about)
+            writer.begin(EntryKind.REFUND, **about)
             writer.add_rows("refund_steps", steps)
             counts = Counter(steps.column("step").to_pylist())
             return EntryResult(writer.commit(dict(sorted(counts.items()))), True, {}, 0)
 
-        return self._write(add)
+        return self._write(add, actor, reason, at)
 
     def write_offs_due(
         self,
@@ -1136,12 +1137,16 @@ class Ledger:
             about: dict[str, Any] = {"actor": actor, "today": self._japan_day(at), "policy": self.policy}
             rows = write_off_rows(writer, batch, **about, catalog=catalog, place=place)
             file = {"source": source, "digest": batch.digest, "delivery": deliveries + 1}
-            writer.begin(EntryKind.WRITE_OFF, self._clock(), at, actor=actor, reason=reason, **file)
+            writer.begin(EntryKind.WRITE_OFF, **file)
             writer.add_rows("write_offs", rows)
             totals = {"given": len(rows), "yen": pc.sum(rows.column("amount")).as_py()}
             return EntryResult(writer.commit(totals), True, {}, 0)
 
-        return self._with_effect(lambda: self._write(write)) if dry_run else self._write(write)
+        return (
+            self._with_effect(lambda: self._write(write, actor, reason, at))
+            if dry_run
+            else self._write(write, actor, reason, at)
+        )
 
     def close_period(
         self,
@@ -1186,12 +1191,12 @@ class Ledger:
             closing = new_closing(books, kind, day, accounts.totals, **about, policy=self.policy, catalog=catalog)
             if kind in YEARS:
                 closing.totals["settlement"] = sealed_settlement(writer, books, kind, fiscal_year(day), accounts)
-            writer.begin(EntryKind.CLOSING, self._clock(), at, actor=actor, reason=reason)
+            writer.begin(EntryKind.CLOSING)
             writer.add_rows("closings", closing.closing)
             writer.add_rows("closing_figures", closing.figures)
             return EntryResult(writer.commit(closing.totals), True, {}, 0)
 
-        return self._write(write)
+        return self._write(write, actor, reason, at)
 
     def closings(self, as_of: date | datetime | int | None = None, *, catalog: Catalog = CATALOG) -> pa.Table:
         """Return the active closings, with the sums of their periods; yen.
@@ -1341,12 +1346,12 @@ class Ledger:
             def begin(digest: str) -> None:
                 _, deliveries = find_posted_file(writer, EntryKind.DEBIT_REQUEST, digest)
                 about = {"source": path.name, "layout": layout.name, "digest": digest, "delivery": deliveries + 1}
-                writer.begin(EntryKind.DEBIT_REQUEST, self._clock(), at, actor=actor, reason=reason, **about)
+                writer.begin(EntryKind.DEBIT_REQUEST, **about)
 
             options: dict[str, Any] = {"retry": retry, "policy": self.policy, "place": partial(Location, source)}
             return request_debits(writer, accounts, path, layout, header, **options, begin=begin)
 
-        request, drafts = self._write(write)
+        request, drafts = self._write(write, actor, reason, at)
         if drafts:
             drafts.complete()
         return request
@@ -1379,12 +1384,12 @@ class Ledger:
             if not len(compared.rows):
                 return DebitResults(None, False, **compared.counts, issues=compared.issues)
             about = {"source": name, "layout": file.layout.name, "digest": file.digest, "delivery": deliveries + 1}
-            writer.begin(EntryKind.DEBIT_RESULT, self._clock(), at, actor=actor, reason=reason, **about)
+            writer.begin(EntryKind.DEBIT_RESULT, **about)
             writer.add_rows("debit_results", compared.rows)
             writer.add_rows("file_issues", issue_rows(compared.issues[:MAX_ISSUES]))
             return DebitResults.of(writer.commit(compared.counts), compared.issues, inserted=True)
 
-        return self._write(add)
+        return self._write(add, actor, reason, at)
 
     def debits(self, as_of: date | datetime | None = None) -> pa.Table:
         """Return the direct debits that banks were asked for, by request and record.
@@ -1461,12 +1466,12 @@ class Ledger:
             position, acknowledged_by = cursor_position(writer, cursor)
             if entry == position:
                 return EntryResult(_queries.entry_of(writer, acknowledged_by), False, {}, 0)
-            writer.begin(EntryKind.ACKNOWLEDGEMENT, self._clock(), at, actor=actor, reason=reason)
+            writer.begin(EntryKind.ACKNOWLEDGEMENT)
             writer.add_rows("acknowledgements", pa.table({"cursor_name": [cursor], "last_entry_id": [entry]}))
             totals = {"cursor": cursor, "first_entry": position + 1, "last_entry": entry}
             return EntryResult(writer.commit(totals), True, {}, 0)
 
-        return self._write(write)
+        return self._write(write, actor, reason, at)
 
     def reverse_entry(self, entry: int, *, reason: str, actor: str, at: datetime | None = None) -> EntryResult:
         """Reverse an entry: a file, bills, decisions, write-offs, ..., or a reversal, which restores its target.
@@ -1500,7 +1505,7 @@ class Ledger:
                 require_refund_reversible(writer, target.root, target.reversed_ids)
             if target.kind is EntryKind.CLOSING:
                 require_closing_reversible(writer, target.root, target.reversed_ids, actor, self.policy)
-            self._begin_reversal(writer, reason, actor, at, reverses_entry_id=entry)
+            self._begin_reversal(writer, reason, reverses_entry_id=entry)
             is_load = target.kind in BILL_KINDS
             keys = restate_bills(writer, target.root, target.reversed_ids) if is_load else _NO_IDS
             if target.kind is EntryKind.DECISION:
@@ -1508,7 +1513,7 @@ class Ledger:
                 keys = decided_keys(writer, receipts_of_decisions(rows))
             return self._finish_reversal(writer, target.effect, keys)
 
-        return self._write(reverse)
+        return self._write(reverse, actor, reason, at)
 
     def reverse_posting(self, posting: int, *, reason: str, actor: str, at: datetime | None = None) -> EntryResult:
         """Reverse one posting: a payment that was dishonoured (証券の不渡り).
@@ -1526,15 +1531,15 @@ class Ledger:
 
         def reverse(writer: EntryWriter) -> EntryResult:
             effect = reversal_of_posting(writer, posting)
-            self._begin_reversal(writer, reason, actor, at, reverses_posting_id=posting)
+            self._begin_reversal(writer, reason, reverses_posting_id=posting)
             return self._finish_reversal(writer, effect, _NO_IDS)
 
-        return self._write(reverse)
+        return self._write(reverse, actor, reason, at)
 
-    def _begin_reversal(self, writer: EntryWriter, reason: str, actor: str, at: datetime | None, **target: int) -> None:
+    def _begin_reversal(self, writer: EntryWriter, reason: str, **target: int) -> None:
         if not reason.strip():
             raise InvalidInputError([Issue("FIELD_MISSING", field="reason")], "nothing was reversed")
-        writer.begin(EntryKind.REVERSAL, self._clock(), at, actor=actor, reason=reason, **target)
+        writer.begin(EntryKind.REVERSAL, **target)
 
     def _finish_reversal(self, writer: EntryWriter, effect: ReversalEffect, keys: Int64Array) -> EntryResult:
         """Match the components of reversed and restored receipts and of some keys again, and write the seal."""
@@ -1847,6 +1852,9 @@ class Ledger:
     def _write(
         self,
         work: Callable[[EntryWriter], T],
+        actor: str,
+        reason: str,
+        at: datetime | None,
         progress: Callable[[int], None] | None = None,
         attempts: int = _ATTEMPTS,
     ) -> T:
@@ -1855,7 +1863,8 @@ class Ledger:
         def write() -> tuple[T, Entry | None]:
             with self._writing() as connection:
                 require_complete(Transaction(self._database, connection), last_entry(connection))
-                writer = EntryWriter(self._database, connection, progress)
+                about: dict[str, Any] = {"now": self._clock(), "at": at, "actor": actor, "reason": reason}
+                writer = EntryWriter(self._database, connection, **about, progress=progress)
                 self.policy = _queries.policy(writer, None)
                 return work(writer), writer.sealed
 
@@ -1903,8 +1912,8 @@ def _create(database: Database, policy: Policy, now: datetime, at: datetime | No
         if inspect(connection).has_table("entries"):
             raise LedgerExistsError(f"there is a ledger in {shown_url(database.engine.url)} already; open it instead")
         create_schema(database, connection)
-        writer = EntryWriter(database, connection)
-        writer.begin(EntryKind.CREATED, now, at, actor=actor)
+        writer = EntryWriter(database, connection, now=now, at=at, actor=actor)
+        writer.begin(EntryKind.CREATED)
         entry = writer.commit({"policy": policy.model_dump(mode="json")})
     _log_entry(entry)
     return policy

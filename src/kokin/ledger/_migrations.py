@@ -170,9 +170,9 @@ def copy(old: str | URL | Path, new: str | URL | Path, actor: str, now: datetime
                 for batch in batches:
                     target.insert(connection, name, [batch])
         target.create_guards(connection)
-        writer = EntryWriter(target, connection)
-        name = Path(source.engine.url.database or "").name
-        writer.begin(EntryKind.OPENING, now, actor=actor, reason=f"copy of the ledger {name}")
+        reason = f"copy of the ledger {Path(source.engine.url.database or '').name}"
+        writer = EntryWriter(target, connection, now=now, actor=actor, reason=reason)
+        writer.begin(EntryKind.OPENING)
         return writer.commit({"copied_hash": found.hash, "copied_entries": found.rows["entries"]})
 
 
