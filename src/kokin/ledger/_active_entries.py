@@ -1,4 +1,8 @@
-"""Which entries are active: an entry is active unless an active entry reverses it."""
+"""Which entries are active: an entry is active unless an active entry reverses it.
+
+A file is posted once: it is rejected as posted while an active entry has its SHA-256, and can be posted again after
+that entry was reversed.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,8 @@ from sqlalchemy import select
 
 from kokin.ledger._components import as_of_entry
 from kokin.ledger._database import Transaction
-from kokin.ledger._journal import Entry
-from kokin.ledger._schema import entries
+from kokin.ledger._journal import Entry, entry_rows
+from kokin.ledger._schema import EntryKind, entries
 
 
 def reversed_ids_of(target_of: Mapping[int, int]) -> set[int]:
@@ -47,3 +51,18 @@ def reversal_targets(transaction: Transaction, last: int | None = None) -> dict[
 def reversed_entries(transaction: Transaction, last: int | None = None) -> set[int]:
     """Return the ids of the entries that are not active, as of an entry."""
     return reversed_ids_of(reversal_targets(transaction, last))
+
+
+def find_posted_file(transaction: Transaction, kind: EntryKind, digest: str) -> tuple[Entry | None, int]:
+    """Return the active entry of a file, None if there is none, and the number of all entries of the file."""
+    statement = entry_rows().where(entries.c.kind == kind.value, entries.c.digest == digest)
+    rows = transaction.connection.execute(statement).mappings().all()
+    reversed_ids = reversed_entries(transaction) if rows else set()
+    return next((Entry.of(row) for row in rows if row["id"] not in reversed_ids), None), len(rows)
+
+
+def root_entry(reversals: Mapping[int, int], entry: int) -> int:
+    """Return the entry at the start of a chain of reversals."""
+    while entry in reversals:
+        entry = reversals[entry]
+    return entry

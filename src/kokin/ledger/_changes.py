@@ -26,7 +26,7 @@ from kokin._arrow.convert import BoolArray, Int64Array, bool_array, combine, int
 from kokin._arrow.runs import SortedRuns
 from kokin._arrow.threads import difference_sorted, isin_sorted, sorted_union, sorted_unique
 from kokin.issues import InvalidInputError, Issue
-from kokin.ledger._active_entries import reversal_targets, reversed_entries
+from kokin.ledger._active_entries import reversal_targets, reversed_entries, root_entry
 from kokin.ledger._codec import to_bool
 from kokin.ledger._component_states import ComponentStates
 from kokin.ledger._components import (
@@ -41,7 +41,6 @@ from kokin.ledger._database import Transaction
 from kokin.ledger._decisions_in_force import receipts_of_decisions
 from kokin.ledger._journal import is_id, rows_of_entry, table_ends
 from kokin.ledger._rematch import differs
-from kokin.ledger._reversals import root_entry
 from kokin.ledger._schema import EntryKind, PostingReason, acknowledgements, bill_versions, entries, seals
 from kokin.ledger._write_offs_in_force import written_off_bills
 from kokin.model import Disposition

@@ -23,6 +23,7 @@ from kokin._arrow.convert import Int64Array
 from kokin.catalog import CATALOG, Catalog
 from kokin.issues import MAX_ISSUES, InvalidInputError, Issue, Location
 from kokin.ledger import _queries
+from kokin.ledger._active_entries import find_posted_file
 from kokin.ledger._arrivals import open_exceptions, records_by_kind
 from kokin.ledger._books import LedgerAccounts
 from kokin.ledger._changes import (
@@ -97,7 +98,7 @@ from kokin.ledger._refund_orders import (
 )
 from kokin.ledger._refund_steps import refund_table, require_refund_reversible
 from kokin.ledger._rematch import ReversalEffect, add_receipts, rematch
-from kokin.ledger._reversals import find_posted_file, reversal_of_entry, reversal_of_posting
+from kokin.ledger._reversals import reversal_of_entry, reversal_of_posting
 from kokin.ledger._row_checks import require_none
 from kokin.ledger._schema import ClosingPeriod, EntryKind
 from kokin.ledger._settlement import Settlement, sealed_settlement, settlement_of

@@ -26,7 +26,7 @@ from kokin._arrow.convert import Int64Array, combine, int64_array, to_numpy
 from kokin._arrow.files import escape_formulas, write_csv
 from kokin._arrow.threads import sorted_unique
 from kokin.issues import ISSUE_COLUMNS, InvalidInputError, Issue, Location
-from kokin.ledger._active_entries import reversal_targets, reversed_entries
+from kokin.ledger._active_entries import reversal_targets, reversed_entries, root_entry
 from kokin.ledger._codec import concat, decode_columns, filter_rows
 from kokin.ledger._component_states import ComponentStates
 from kokin.ledger._components import (
@@ -54,7 +54,6 @@ from kokin.ledger._journal import (
 )
 from kokin.ledger._refund_steps import refund_table
 from kokin.ledger._rematch import disposition_and_kind, entry_sources
-from kokin.ledger._reversals import root_entry
 from kokin.ledger._schema import AUDIT_LOG, DETAIL_TABLES, DISPOSITIONS, RECORD_FIELDS, TABLES, EntryKind
 from kokin.ledger._write_offs_in_force import with_write_offs, write_off_log
 from kokin.matching import MATCHED_COLUMNS, Index, disposition_texts

@@ -1,8 +1,4 @@
-"""Reversals: which entries are active, and which receipts a reversal reverses or restores.
-
-An entry is active unless an active entry reverses it. A file is posted once: it is rejected as posted while an active
-entry has its SHA-256, and can be posted again after that entry was reversed.
-"""
+"""Reversals (取消): which entries and postings can be reversed, and which receipts a reversal reverses or restores."""
 
 from __future__ import annotations
 
@@ -14,10 +10,10 @@ from sqlalchemy import select
 
 from kokin._arrow.convert import Int64Array, to_numpy
 from kokin.issues import InvalidInputError, Issue
-from kokin.ledger._active_entries import reversal_targets, reversed_entries, reversed_ids_of
+from kokin.ledger._active_entries import find_posted_file, reversal_targets, reversed_ids_of, root_entry
 from kokin.ledger._components import receipts_with_posting
 from kokin.ledger._database import Transaction
-from kokin.ledger._journal import Entry, entry_rows, is_id, rows_of_entry
+from kokin.ledger._journal import is_id, rows_of_entry
 from kokin.ledger._rematch import ReversalEffect
 from kokin.ledger._schema import EntryKind, entries, postings
 from kokin.model import ReceiptKind
@@ -48,14 +44,6 @@ _REVERSIBLE = (
 )
 
 _NO_IDS = np.empty(0, np.int64)
-
-
-def find_posted_file(transaction: Transaction, kind: EntryKind, digest: str) -> tuple[Entry | None, int]:
-    """Return the active entry of a file, None if there is none, and the number of all entries of the file."""
-    statement = entry_rows().where(entries.c.kind == kind.value, entries.c.digest == digest)
-    rows = transaction.connection.execute(statement).mappings().all()
-    reversed_ids = reversed_entries(transaction) if rows else set()
-    return next((Entry.of(row) for row in rows if row["id"] not in reversed_ids), None), len(rows)
 
 
 @dataclass(frozen=True)
@@ -111,13 +99,6 @@ def _last_reversal(reversals: Mapping[int, int], entry: int) -> int:
     following = {target: reversal for reversal, target in reversals.items()}
     while entry in following:
         entry = following[entry]
-    return entry
-
-
-def root_entry(reversals: Mapping[int, int], entry: int) -> int:
-    """Return the entry at the start of a chain of reversals."""
-    while entry in reversals:
-        entry = reversals[entry]
     return entry
 
 
