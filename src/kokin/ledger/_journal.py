@@ -276,9 +276,11 @@ class EntryWriter(Transaction):
             progress: called with the number of input rows that have been processed since the last call.
         """
         super().__init__(database, connection)
-        self._now, self._at, self._reason = now, at, reason
+        self._now, self._at = now, at
         #: Who writes the entry.
         self.actor = actor
+        #: Why; can be empty.
+        self.reason = reason
         #: Called with the number of input rows that have been processed since the last call.
         self.progress = progress or (lambda _: None)
         last = last_entry(connection)
@@ -319,7 +321,7 @@ class EntryWriter(Transaction):
         """
         if not self.actor.strip():
             raise InvalidInputError([Issue("FIELD_MISSING", field="actor")], "nothing was written")
-        columns = {"actor": self.actor, "reason": self._reason, **columns}
+        columns = {"actor": self.actor, "reason": self.reason, **columns}
         for name, value in columns.items():
             if isinstance(value, str):
                 reject_control_characters(name, pa.array([value.replace("\n", "\0")]))
@@ -333,7 +335,7 @@ class EntryWriter(Transaction):
             "kokin_version": kokin.__version__,
             "schema_version": SCHEMA_VERSION,
             **{name: value or None for name, value in columns.items()},
-            "reason": self._reason,
+            "reason": self.reason,
         }
         self.connection.execute(entries.insert(), self._entry_row)
 

@@ -19,7 +19,6 @@ import pyarrow.compute as pc
 from sqlalchemy import Connection, inspect
 from sqlalchemy.engine import URL
 
-from kokin._arrow.convert import Int64Array
 from kokin.catalog import CATALOG, Catalog
 from kokin.issues import MAX_ISSUES, InvalidInputError, Issue, Location
 from kokin.ledger import _queries
@@ -41,9 +40,8 @@ from kokin.ledger._closings import (
     closing_of,
     new_closing,
     open_late_digest,
-    require_closing_reversible,
 )
-from kokin.ledger._components import RECEIPT_COLUMNS, receipt_keys, receipts_with_posting, require_complete
+from kokin.ledger._components import RECEIPT_COLUMNS, require_complete
 from kokin.ledger._database import (
     Database,
     LedgerError,
@@ -54,7 +52,7 @@ from kokin.ledger._database import (
     shown_url,
     with_retry,
 )
-from kokin.ledger._debit_records import debit_table, require_debit_reversible
+from kokin.ledger._debit_records import debit_table
 from kokin.ledger._debits import (
     DebitRequest,
     DebitResults,
@@ -75,7 +73,7 @@ from kokin.ledger._incoming import (
     settlement_batch,
 )
 from kokin.ledger._journal import Effect, Entry, EntryResult, EntryWriter, last_entry, rows_of_entry
-from kokin.ledger._load_bills import BILL_KINDS, BillLoader, bill_chunks, restate_bills
+from kokin.ledger._load_bills import BillLoader, bill_chunks
 from kokin.ledger._migrations import (
     connected,
     copy,
@@ -96,16 +94,15 @@ from kokin.ledger._refund_orders import (
     require_transfer_layout,
     result_steps,
 )
-from kokin.ledger._refund_steps import refund_table, require_refund_reversible
-from kokin.ledger._rematch import ReversalEffect, add_receipts, rematch
-from kokin.ledger._reversals import reversal_of_entry, reversal_of_posting
+from kokin.ledger._refund_steps import refund_table
+from kokin.ledger._rematch import add_receipts, rematch
+from kokin.ledger._reversals import reverse_entry, reverse_posting
 from kokin.ledger._row_checks import require_none
 from kokin.ledger._schema import ClosingPeriod, EntryKind
 from kokin.ledger._settlement import Settlement, sealed_settlement, settlement_of
 from kokin.ledger._trace import SampleOptions, Trace, draw_sample, trace_deposit, trace_entry, trace_receipt
 from kokin.ledger._upload_answers import UploadAnswers, answer_batch, tie_answers
 from kokin.ledger._upload_files import EntryDrafts, complete_drafts
-from kokin.ledger._upload_records import require_reversible
 from kokin.ledger._upload_status import UploadStatus, upload_status
 from kokin.ledger._uploads import MAX_ROWS, UploadRun, make_upload, upload_request
 from kokin.ledger._vanished_bills import Register
@@ -1497,24 +1494,7 @@ class Ledger:
                 upload that is answered or whose slips a later upload has, a step of a refund that others follow, a
                 closing that others follow, or, if the policy asks for four eyes, that of the same actor.
         """
-
-        def reverse(writer: EntryWriter) -> EntryResult:
-            target = reversal_of_entry(writer, entry)
-            require_reversible(writer, target.root, target.kind, target.reversed_ids)
-            require_debit_reversible(writer, target.root, target.kind, target.reversed_ids)
-            if target.kind is EntryKind.REFUND:
-                require_refund_reversible(writer, target.root, target.reversed_ids)
-            if target.kind is EntryKind.CLOSING:
-                require_closing_reversible(writer, target.root, target.reversed_ids, actor, self.policy)
-            self._begin_reversal(writer, reason, reverses_entry_id=entry)
-            is_load = target.kind in BILL_KINDS
-            keys = restate_bills(writer, target.root, target.reversed_ids) if is_load else _NO_IDS
-            if target.kind is EntryKind.DECISION:
-                rows = writer.rows("decisions", rows_of_entry(writer, "decisions", target.root), ("receipt_id",))
-                keys = decided_keys(writer, receipts_of_decisions(rows))
-            return self._finish_reversal(writer, target.effect, keys)
-
-        return self._write(reverse, actor, reason, at)
+        return self._write(lambda writer: reverse_entry(writer, entry, self.policy), actor, reason, at)
 
     def reverse_posting(self, posting: int, *, reason: str, actor: str, at: datetime | None = None) -> EntryResult:
         """Reverse one posting: a payment that was dishonoured (証券の不渡り).
@@ -1529,25 +1509,7 @@ class Ledger:
         Raises:
             InvalidInputError: no reason, an unknown posting, one that a later posting has replaced, or a reversal.
         """
-
-        def reverse(writer: EntryWriter) -> EntryResult:
-            effect = reversal_of_posting(writer, posting)
-            self._begin_reversal(writer, reason, reverses_posting_id=posting)
-            return self._finish_reversal(writer, effect, _NO_IDS)
-
-        return self._write(reverse, actor, reason, at)
-
-    def _begin_reversal(self, writer: EntryWriter, reason: str, **target: int) -> None:
-        if not reason.strip():
-            raise InvalidInputError([Issue("FIELD_MISSING", field="reason")], "nothing was reversed")
-        writer.begin(EntryKind.REVERSAL, **target)
-
-    def _finish_reversal(self, writer: EntryWriter, effect: ReversalEffect, keys: Int64Array) -> EntryResult:
-        """Match the components of reversed and restored receipts and of some keys again, and write the seal."""
-        receipts = receipts_with_posting(writer, np.concatenate([effect.reversed, effect.restored]))
-        keys = np.concatenate([receipt_keys(receipts)[0], keys])
-        result = rematch(writer, self.policy, keys, effect=effect)
-        return EntryResult(writer.commit(), True, {}, result.rematched)
+        return self._write(lambda writer: reverse_posting(writer, posting, self.policy), actor, reason, at)
 
     def balances(self, as_of: date | datetime | int | None = None) -> pa.Table:
         """Return ``bill_id, payee_code, amount, paid, residual, status`` of every bill, by ``bill_id``; yen.

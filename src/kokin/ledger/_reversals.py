@@ -11,12 +11,19 @@ from sqlalchemy import select
 from kokin._arrow.convert import Int64Array, to_numpy
 from kokin.issues import InvalidInputError, Issue
 from kokin.ledger._active_entries import find_posted_file, reversal_targets, reversed_ids_of, root_entry
-from kokin.ledger._components import receipts_with_posting
+from kokin.ledger._closings import require_closing_reversible
+from kokin.ledger._components import receipt_keys, receipts_with_posting
 from kokin.ledger._database import Transaction
-from kokin.ledger._journal import is_id, rows_of_entry
-from kokin.ledger._rematch import ReversalEffect
+from kokin.ledger._debit_records import require_debit_reversible
+from kokin.ledger._decisions_in_force import decided_keys, receipts_of_decisions
+from kokin.ledger._journal import EntryResult, EntryWriter, is_id, rows_of_entry
+from kokin.ledger._load_bills import BILL_KINDS, restate_bills
+from kokin.ledger._refund_steps import require_refund_reversible
+from kokin.ledger._rematch import ReversalEffect, rematch
 from kokin.ledger._schema import EntryKind, entries, postings
+from kokin.ledger._upload_records import require_reversible
 from kokin.model import ReceiptKind
+from kokin.reconcile import Policy
 
 #: Entries with a digest, which is posted once.
 FILE_KINDS = (
@@ -156,3 +163,41 @@ def _reject_if_reposted(transaction: Transaction, entry: int) -> None:
 
 def _not_reversible(code: str, field: str, found: str, expected: str = "") -> InvalidInputError:
     return InvalidInputError([Issue(code, field=field, expected=expected, found=found)], "nothing was reversed")
+
+
+def reverse_entry(writer: EntryWriter, entry: int, policy: Policy) -> EntryResult:
+    """Reverse an entry; see :meth:`kokin.ledger.Ledger.reverse_entry`."""
+    target = reversal_of_entry(writer, entry)
+    require_reversible(writer, target.root, target.kind, target.reversed_ids)
+    require_debit_reversible(writer, target.root, target.kind, target.reversed_ids)
+    if target.kind is EntryKind.REFUND:
+        require_refund_reversible(writer, target.root, target.reversed_ids)
+    if target.kind is EntryKind.CLOSING:
+        require_closing_reversible(writer, target.root, target.reversed_ids, writer.actor, policy)
+    _begin(writer, reverses_entry_id=entry)
+    keys = restate_bills(writer, target.root, target.reversed_ids) if target.kind in BILL_KINDS else _NO_IDS
+    if target.kind is EntryKind.DECISION:
+        rows = writer.rows("decisions", rows_of_entry(writer, "decisions", target.root), ("receipt_id",))
+        keys = decided_keys(writer, receipts_of_decisions(rows))
+    return _finish(writer, target.effect, keys, policy)
+
+
+def reverse_posting(writer: EntryWriter, posting: int, policy: Policy) -> EntryResult:
+    """Reverse one posting; see :meth:`kokin.ledger.Ledger.reverse_posting`."""
+    effect = reversal_of_posting(writer, posting)
+    _begin(writer, reverses_posting_id=posting)
+    return _finish(writer, effect, _NO_IDS, policy)
+
+
+def _begin(writer: EntryWriter, **target: int) -> None:
+    if not writer.reason.strip():
+        raise InvalidInputError([Issue("FIELD_MISSING", field="reason")], "nothing was reversed")
+    writer.begin(EntryKind.REVERSAL, **target)
+
+
+def _finish(writer: EntryWriter, effect: ReversalEffect, keys: Int64Array, policy: Policy) -> EntryResult:
+    """Match the components of reversed and restored receipts and of some keys again, and write the seal."""
+    receipts = receipts_with_posting(writer, np.concatenate([effect.reversed, effect.restored]))
+    keys = np.concatenate([receipt_keys(receipts)[0], keys])
+    result = rematch(writer, policy, keys, effect=effect)
+    return EntryResult(writer.commit(), True, {}, result.rematched)
