@@ -95,7 +95,7 @@ def test_a_file_that_matching_rejects_is_recorded(ledger, monkeypatch):
         issue = Issue("FIELD_MISSING", field="case_key", location=Location("3", 1))
         raise InvalidInputError([issue], "invalid receipts")
 
-    monkeypatch.setattr("kokin.ledger._ledger.add_receipts", fail)
+    monkeypatch.setattr("kokin.ledger._posting.add_receipts", fail)
     reject(ledger, "may.csv", HEADER + GOOD)
     (issue,) = ledger.issues().to_pylist()
     assert (issue["code"], issue["file"], issue["record"]) == ("FIELD_MISSING", "may.csv", 1)

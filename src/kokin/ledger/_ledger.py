@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import cache, partial
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
@@ -41,7 +40,7 @@ from kokin.ledger._closings import (
     new_closing,
     open_late_digest,
 )
-from kokin.ledger._components import RECEIPT_COLUMNS, require_complete
+from kokin.ledger._components import require_complete
 from kokin.ledger._database import (
     Database,
     LedgerError,
@@ -65,14 +64,12 @@ from kokin.ledger._decisions import approver_problems, decided_yen, decision_row
 from kokin.ledger._decisions_in_force import decided_keys, receipts_of_decisions
 from kokin.ledger._exceptions import settled_problems, work_list, yen_of_exceptions
 from kokin.ledger._incoming import (
-    ReceiptBatch,
     decode_totals,
-    digest_of,
     issue_rows,
     receipt_batch,
     settlement_batch,
 )
-from kokin.ledger._journal import Effect, Entry, EntryResult, EntryWriter, last_entry, rows_of_entry
+from kokin.ledger._journal import Effect, Entry, EntryResult, EntryWriter, last_entry
 from kokin.ledger._load_bills import BillLoader, bill_chunks
 from kokin.ledger._migrations import (
     connected,
@@ -85,6 +82,7 @@ from kokin.ledger._migrations import (
 )
 from kokin.ledger._numbers import AllotResult, allot, check_slips, checked_debts, registered_slips
 from kokin.ledger._openings import OpeningTotals, prepare_opening, write_opening
+from kokin.ledger._posting import add_rejected_file, add_settlements, file_columns, post
 from kokin.ledger._queries import BillHistory, LedgerStatus
 from kokin.ledger._refund_decisions import decide_refunds, proposal_table, require_credited
 from kokin.ledger._refund_orders import (
@@ -115,7 +113,7 @@ from kokin.receipts.layouts import Layout, load
 from kokin.reconcile import Control, Policy, Reconciliation
 from kokin.rules import RATES, RateTable, fiscal_year
 from kokin.slips import NumberScheme
-from kokin.text import JAPAN, file_name
+from kokin.text import JAPAN
 
 T = TypeVar("T")
 
@@ -495,7 +493,7 @@ class Ledger:
             file = receipt_batch(receipts, source)
 
             def write() -> EntryResult:
-                return self._write(lambda writer: self._post(writer, file), actor, reason, at, progress)
+                return self._write(lambda writer: post(writer, file, self.policy), actor, reason, at, progress)
 
             return self._with_effect(write) if dry_run else write()
         except FileRejectedError as error:
@@ -533,43 +531,8 @@ class Ledger:
             reason: the reason, if it is not obvious.
             at: the effective time; by default now, by the ledger's clock.
         """
-        counts = dict(sorted(Counter(issue.code for issue in issues).items()))
-        if isinstance(file, Path):
-            name, layout, digest = file_name(file), "", sha256(file.read_bytes()).hexdigest()
-        else:
-            layout = file.layout if isinstance(file, FilePart) else file.layout.name
-            name, digest = file.source, file.digest
-
-        def add(writer: EntryWriter) -> EntryResult:
-            rejected, deliveries = find_posted_file(writer, EntryKind.REJECTED_FILE, digest)
-            if rejected and rejected.totals == {"issues": counts}:
-                return EntryResult(rejected, False, {}, 0)
-            about = {"source": source or name, "layout": layout, "digest": digest}
-            writer.begin(EntryKind.REJECTED_FILE, **about, delivery=deliveries + 1)
-            writer.add_rows("file_issues", issue_rows(issues[:MAX_ISSUES]))
-            return EntryResult(writer.commit({"issues": counts}), True, {}, 0)
-
-        return self._write(add, actor, reason, at)
-
-    def _post(self, writer: EntryWriter, file: ReceiptBatch) -> EntryResult:
-        posted, deliveries = find_posted_file(writer, EntryKind.RECEIPT_FILE, file.digest)
-        if posted:
-            _require_same_records(writer, posted, file)
-            return EntryResult(posted, False, {}, 0)
-        about = {"source": file.source, "layout": file.layout, "digest": file.digest, "delivery": deliveries + 1}
-        writer.begin(EntryKind.RECEIPT_FILE, **about)
-        try:
-            ids, result = add_receipts(writer, self.policy, file.receipts, file.digest)
-        except InvalidInputError as error:
-            # Matching locates a record by its entry. Only a record of this file can be invalid: name the file.
-            issues = [issue.with_location(Location(file.source, issue.location.record)) for issue in error.issues]
-            raise FileRejectedError(issues, "nothing was posted") from error
-        writer.add_rows("file_issues", issue_rows(file.issues))
-        overlaps = _queries.overlaps(writer, result.repeated, len(ids))
-        common = [{"entry": overlap.entry, "repeated": overlap.repeated} for overlap in overlaps]
-        entry = writer.commit({**file.totals, "overlaps": common} if common else file.totals)
-        outcomes = _queries.posted_outcomes(writer, entry.id)
-        return EntryResult(entry, True, outcomes, result.rematched, overlaps, result.reused)
+        columns = file_columns(file, source)
+        return self._write(lambda writer: add_rejected_file(writer, columns, issues), actor, reason, at)
 
     def add_deposits(
         self,
@@ -595,7 +558,9 @@ class Ledger:
         Raises:
             InvalidInputError: not a table of deposits; nothing was added.
         """
-        return self._add_settlements(EntryKind.BANK_DEPOSITS, deposits, actor, source, reason, at, file)
+        kind, layout = EntryKind.BANK_DEPOSITS, file.layout.name if file else ""
+        batch = settlement_batch(kind, deposits, source, file)
+        return self._write(lambda writer: add_settlements(writer, kind, batch, source, layout), actor, reason, at)
 
     def add_agent_reports(
         self, reports: Any, *, actor: str, source: str = "", reason: str = "", at: datetime | None = None
@@ -612,31 +577,9 @@ class Ledger:
         Raises:
             InvalidInputError: not a table of agent reports; nothing was added.
         """
-        return self._add_settlements(EntryKind.AGENT_REPORTS, reports, actor, source, reason, at)
-
-    def _add_settlements(
-        self,
-        kind: EntryKind,
-        records: Any,
-        actor: str,
-        source: str,
-        reason: str,
-        at: datetime | None,
-        file: ReceiptFile | None = None,
-    ) -> EntryResult:
-        batch = settlement_batch(kind, records, source, file)
-
-        def add(writer: EntryWriter) -> EntryResult:
-            posted, deliveries = find_posted_file(writer, kind, batch.digest)
-            if posted:
-                return EntryResult(posted, False, {}, 0)
-            layout = file.layout.name if file else ""
-            about = {"source": source, "layout": layout, "digest": batch.digest, "delivery": deliveries + 1}
-            writer.begin(kind, **about)
-            writer.add_rows(kind.value, batch.rows)
-            return EntryResult(writer.commit(batch.totals), True, {}, 0)
-
-        return self._write(add, actor, reason, at)
+        kind = EntryKind.AGENT_REPORTS
+        batch = settlement_batch(kind, reports, source)
+        return self._write(lambda writer: add_settlements(writer, kind, batch, source), actor, reason, at)
 
     def make_upload(
         self,
@@ -1849,20 +1792,6 @@ class Ledger:
         else:
             with self._dry_run.begin_nested():
                 yield self._dry_run
-
-
-def _require_same_records(transaction: Transaction, entry: Entry, file: ReceiptBatch) -> None:
-    """Raise :class:`InvalidInputError` if a posted file has other records than a batch with the same digest.
-
-    One of the two is then a table with a part of the file.
-    """
-    names = tuple(file.receipts.column_names)
-    rows = transaction.rows("receipts", rows_of_entry(transaction, "receipts", entry.id), RECEIPT_COLUMNS)
-    if digest_of(rows.select(RECEIPT_COLUMNS)) != digest_of(file.receipts.select(names)):
-        expected, found = f"{len(rows):,} records", f"{len(file.receipts):,}"
-        location = Location(file.source)
-        issue = Issue("FILE_PART", field=f"entry {entry.id}", expected=expected, found=found, location=location)
-        raise InvalidInputError([issue], "nothing was posted")
 
 
 def _create(database: Database, policy: Policy, now: datetime, at: datetime | None, actor: str) -> Policy:
