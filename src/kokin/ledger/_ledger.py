@@ -81,7 +81,7 @@ from kokin.ledger._migrations import (
     upgrade,
 )
 from kokin.ledger._numbers import AllotResult, allot, check_slips, checked_debts, registered_slips
-from kokin.ledger._openings import OpeningTotals, prepare_opening, write_opening
+from kokin.ledger._openings import OpeningTotals, open_balances, prepare_opening
 from kokin.ledger._posting import add_rejected_file, add_settlements, file_columns, post
 from kokin.ledger._queries import BillHistory, LedgerStatus
 from kokin.ledger._refund_decisions import decide_refunds, proposal_table, require_credited
@@ -379,18 +379,7 @@ class Ledger:
         """
         items = {"overpayments": overpayments, "suspense": suspense, "provisionals": provisionals}
         opening = prepare_opening(bills, items, totals)
-
-        def write(writer: EntryWriter) -> EntryResult:
-            opened, deliveries = find_posted_file(writer, EntryKind.OPENING, opening.digest)
-            if opened:
-                return EntryResult(opened, False, {}, 0)
-            about = {"source": source, "digest": opening.digest, "delivery": deliveries + 1}
-            writer.begin(EntryKind.OPENING, **about)
-            count = write_opening(writer, self.policy, opening, actor)
-            entry = writer.commit({"read": count, "opening": opening.totals.model_dump(mode="json")})
-            return EntryResult(entry, True, _queries.posted_outcomes(writer, entry.id), 0)
-
-        return self._write(write, actor, reason, at)
+        return self._write(lambda writer: open_balances(writer, self.policy, opening, source), actor, reason, at)
 
     def allot(
         self,

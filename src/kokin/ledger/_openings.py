@@ -23,12 +23,14 @@ from pydantic import Field
 from kokin._arrow.convert import Int64Array, as_table, combine, int64_array, to_numpy
 from kokin._arrow.validate import validate_table
 from kokin.issues import MAX_ISSUES, InvalidInputError, Issue, Location
+from kokin.ledger._active_entries import find_posted_file
 from kokin.ledger._codec import canonical_rows, decode_columns, encode_column
 from kokin.ledger._components import receipts_with_posting
-from kokin.ledger._journal import EntryWriter
+from kokin.ledger._journal import EntryResult, EntryWriter
 from kokin.ledger._load_bills import BillChunk, BillLoader, bill_chunks, latest_versions
+from kokin.ledger._queries import posted_outcomes
 from kokin.ledger._rematch import add_receipts, rematch
-from kokin.ledger._schema import DISPOSITIONS, RECORD_FIELDS
+from kokin.ledger._schema import DISPOSITIONS, RECORD_FIELDS, EntryKind
 from kokin.matching import MATCHED_COLUMNS, Index
 from kokin.model import Bill, Date, Digits, Disposition, ReceiptKind, Record, Text, Yen
 from kokin.reconcile import Policy
@@ -215,7 +217,19 @@ def _bill_totals(chunks: list[BillChunk]) -> OpeningBills:
     return OpeningBills(count=len(bills), billed=billed, paid=billed - unpaid, open=unpaid)
 
 
-def write_opening(writer: EntryWriter, policy: Policy, opening: Opening, actor: str) -> int:
+def open_balances(writer: EntryWriter, policy: Policy, opening: Opening, source: str) -> EntryResult:
+    """Carry over the balances of an old system; see :meth:`kokin.ledger.Ledger.open_balances`."""
+    opened, deliveries = find_posted_file(writer, EntryKind.OPENING, opening.digest)
+    if opened:
+        return EntryResult(opened, False, {}, 0)
+    about = {"source": source, "digest": opening.digest, "delivery": deliveries + 1}
+    writer.begin(EntryKind.OPENING, **about)
+    count = _add(writer, policy, opening)
+    entry = writer.commit({"read": count, "opening": opening.totals.model_dump(mode="json")})
+    return EntryResult(entry, True, posted_outcomes(writer, entry.id), 0)
+
+
+def _add(writer: EntryWriter, policy: Policy, opening: Opening) -> int:
     """Add the bills and items of an opening to an entry, which was begun; return the number of receipts.
 
     Raises:
@@ -226,7 +240,7 @@ def write_opening(writer: EntryWriter, policy: Policy, opening: Opening, actor: 
     for chunk in opening.bills:
         loader.add(chunk)
     rematched = rematch(writer, policy, loader.finish()).rematched
-    receipts = _receipts(writer, opening, actor)
+    receipts = _receipts(writer, opening)
     ids, result = add_receipts(writer, policy, receipts, opening.digest)
     issues = [
         Issue("OPENING_NOT_NEW", field=field, expected="0", found=f"{count:,}")
@@ -239,7 +253,7 @@ def write_opening(writer: EntryWriter, policy: Policy, opening: Opening, actor: 
     return len(ids)
 
 
-def _receipts(writer: EntryWriter, opening: Opening, actor: str) -> pa.Table:
+def _receipts(writer: EntryWriter, opening: Opening) -> pa.Table:
     """Return the items as encoded receipts, numbered from 1 over all kinds.
 
     Raises:
@@ -267,7 +281,7 @@ def _receipts(writer: EntryWriter, opening: Opening, actor: str) -> pa.Table:
         columns |= {
             "kind": pa.repeat(kind.value, len(items)),
             "record_no": int64_array(np.arange(number + 1, number + len(items) + 1)),
-            "actor": pa.repeat(actor, len(items)),
+            "actor": pa.repeat(writer.actor, len(items)),
             "reason": pc.fill_null(note, f"opening balance: {name}"),
         }
         number += len(items)
