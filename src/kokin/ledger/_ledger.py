@@ -99,7 +99,7 @@ from kokin.ledger._row_checks import require_none
 from kokin.ledger._schema import ClosingPeriod, EntryKind
 from kokin.ledger._settlement import Settlement, sealed_settlement, settlement_of
 from kokin.ledger._trace import SampleOptions, Trace, draw_sample, trace_deposit, trace_entry, trace_receipt
-from kokin.ledger._upload_answers import UploadAnswers, answer_batch, tie_answers
+from kokin.ledger._upload_answers import UploadAnswers, add_answer, answer_batch
 from kokin.ledger._upload_files import EntryDrafts, complete_drafts
 from kokin.ledger._upload_status import UploadStatus, upload_status
 from kokin.ledger._uploads import MAX_ROWS, UploadRun, make_upload, upload_request
@@ -411,11 +411,7 @@ class Ledger:
                 (``ISSUED_DIFFERS``); nothing was allotted.
         """
         checked = checked_debts(debts, source)
-
-        def write(writer: EntryWriter) -> AllotResult:
-            return allot(writer, checked, scheme, lambda: writer.begin(EntryKind.ALLOTMENT, source=source))
-
-        return self._write(write, actor, reason, at)
+        return self._write(lambda writer: allot(writer, checked, scheme), actor, reason, at)
 
     def slip_numbers(self, bill_id: str = "", as_of: date | datetime | None = None) -> pa.Table:
         """Return the numbers that were allotted: the columns of the table ``slip_numbers``, with ``status``.
@@ -624,12 +620,7 @@ class Ledger:
 
         def write(writer: EntryWriter) -> tuple[UploadRun, EntryDrafts]:
             completed.extend(complete_drafts(writer, folder))
-
-            def begin() -> None:
-                about = {"source": source, "layout": layout.name}
-                writer.begin(EntryKind.UPLOAD, **about)
-
-            return make_upload(writer, request, folder, begin)
+            return make_upload(writer, request, folder)
 
         run, drafts = self._write(write, actor, reason, at)
         drafts.complete()
@@ -665,22 +656,7 @@ class Ledger:
                 record could be tied; nothing was added.
         """
         batch = answer_batch(answers, source, upload)
-
-        def add(writer: EntryWriter) -> UploadAnswers:
-            posted, deliveries = find_posted_file(writer, EntryKind.UPLOAD_ANSWER, batch.digest)
-            if posted:
-                return UploadAnswers.of(posted, (), inserted=False)
-            tied = tie_answers(writer, batch)
-            if tied.issues and not len(tied.rows):
-                raise InvalidInputError(tied.issues, "nothing was posted")
-            about = {"source": batch.source, "layout": batch.layout, "digest": batch.digest, "delivery": deliveries + 1}
-            writer.begin(EntryKind.UPLOAD_ANSWER, **about)
-            writer.add_rows("upload_answers", tied.rows)
-            issues = (*batch.warnings, *tied.issues)
-            writer.add_rows("file_issues", issue_rows(issues[:MAX_ISSUES]))
-            return UploadAnswers.of(writer.commit(tied.totals), issues, inserted=True)
-
-        return self._write(add, actor, reason, at)
+        return self._write(lambda writer: add_answer(writer, batch), actor, reason, at)
 
     def upload_status(self, as_of: date | datetime | None = None) -> UploadStatus:
         """Return the state of every slip that was allotted or sent, the control U1, and the slips to be posted.

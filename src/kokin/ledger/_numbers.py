@@ -37,6 +37,7 @@ from kokin.ledger._load_bills import latest_versions
 from kokin.ledger._schema import (
     BILL_DEFAULTS,
     RECORD_FIELDS,
+    EntryKind,
     bill_versions,
     slip_numbers,
     stored_columns,
@@ -153,14 +154,13 @@ def _raise(issues: pa.Table) -> None:
         raise InvalidInputError(from_table(issues.slice(0, _MAX_ISSUES)), _NOTHING)
 
 
-def allot(writer: EntryWriter, debts: Debts, scheme: NumberScheme, begin: Callable[[], None]) -> AllotResult:
+def allot(writer: EntryWriter, debts: Debts, scheme: NumberScheme) -> AllotResult:
     """Allot numbers to the debts that have none; see :meth:`kokin.ledger.Ledger.allot`.
 
     Args:
-        writer: the entry; not begun.
+        writer: the entry; it is written only if a debt has no numbers.
         debts: the debts.
         scheme: the rule of the numbers.
-        begin: begins the entry; called only if a debt has no numbers.
     """
     issues = IssueBuilder(1, np.zeros(len(debts.table), np.bool_), debts.file)
     earlier = _slips_of_debts(writer, debts.table)
@@ -186,7 +186,7 @@ def allot(writer: EntryWriter, debts: Debts, scheme: NumberScheme, begin: Callab
     counts = {"new": len(new) - reissued, "reissued": reissued, "unchanged": len(known)}
     entry = None
     if len(new):
-        begin()
+        writer.begin(EntryKind.ALLOTMENT, source=debts.file)
         replaces = pc.if_else(bool_array(replaces_id > 0), int64_array(replaces_id), pa.scalar(None, pa.int64()))
         writer.add_rows("slip_numbers", slips.append_column("replaces_id", replaces))
         yen = int(_integers(slips, "amount").sum())

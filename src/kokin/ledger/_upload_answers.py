@@ -16,11 +16,12 @@ from sqlalchemy import select
 from kokin._arrow.convert import as_table, int64_array
 from kokin._arrow.threads import CHUNK_ROWS
 from kokin._arrow.validate import location_of, validate_table
-from kokin.issues import InvalidInputError, Issue, Location, RejectedRecordsError
+from kokin.issues import MAX_ISSUES, InvalidInputError, Issue, Location, RejectedRecordsError
+from kokin.ledger._active_entries import find_posted_file
 from kokin.ledger._codec import encode_column
 from kokin.ledger._database import Transaction
-from kokin.ledger._incoming import digest_of
-from kokin.ledger._journal import Entry
+from kokin.ledger._incoming import digest_of, issue_rows
+from kokin.ledger._journal import Entry, EntryWriter
 from kokin.ledger._queries import active_entries_of
 from kokin.ledger._schema import EntryKind, bill_versions, slip_numbers, upload_records
 from kokin.ledger._upload_records import SLIP_KEY, el_numbers, sent_records
@@ -153,7 +154,7 @@ def _checked_rows(table: pa.Table, source: str) -> list[dict[str, Any]]:
 
 
 @dataclass(frozen=True)
-class TiedAnswers:
+class _TiedAnswers:
     """The answers of a file with the records that they answer."""
 
     rows: pa.Table
@@ -224,7 +225,23 @@ def _el_number(answer: Mapping[str, Any]) -> str | None:
     return "-".join(answer[name] for name in names) if all(answer.get(name) for name in names) else None
 
 
-def tie_answers(transaction: Transaction, batch: AnswerBatch) -> TiedAnswers:
+def add_answer(writer: EntryWriter, batch: AnswerBatch) -> UploadAnswers:
+    """Add the answer to an upload; see :meth:`kokin.ledger.Ledger.add_upload_answer`."""
+    posted, deliveries = find_posted_file(writer, EntryKind.UPLOAD_ANSWER, batch.digest)
+    if posted:
+        return UploadAnswers.of(posted, (), inserted=False)
+    tied = _tie(writer, batch)
+    if tied.issues and not len(tied.rows):
+        raise InvalidInputError(tied.issues, "nothing was posted")
+    about = {"source": batch.source, "layout": batch.layout, "digest": batch.digest, "delivery": deliveries + 1}
+    writer.begin(EntryKind.UPLOAD_ANSWER, **about)
+    writer.add_rows("upload_answers", tied.rows)
+    issues = (*batch.warnings, *tied.issues)
+    writer.add_rows("file_issues", issue_rows(issues[:MAX_ISSUES]))
+    return UploadAnswers.of(writer.commit(tied.totals), issues, inserted=True)
+
+
+def _tie(transaction: Transaction, batch: AnswerBatch) -> _TiedAnswers:
     """Tie each answer to the last record of its slip, or to that of the upload that is answered.
 
     Raises:
@@ -267,7 +284,7 @@ def tie_answers(transaction: Transaction, batch: AnswerBatch) -> TiedAnswers:
     types = {"record_no": pa.int64()}
     columns = {name: pa.array([answer.get(name) for answer, _ in tied], types.get(name, pa.string())) for name in names}
     columns["upload_record_id"] = pa.array([sent.id for _, sent in tied], pa.int64())
-    return TiedAnswers(pa.table(columns), tuple(sorted(issues, key=lambda issue: issue.location.record or 0)))
+    return _TiedAnswers(pa.table(columns), tuple(sorted(issues, key=lambda issue: issue.location.record or 0)))
 
 
 def _is_withdrawn(answer: Mapping[str, Any], sent: _Sent, last: _Sent) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from hashlib import sha256
@@ -180,16 +180,13 @@ class _Plan:
         )
 
 
-def make_upload(
-    writer: EntryWriter, request: UploadRequest, folder: Path, begin: Callable[[], None]
-) -> tuple[UploadRun, EntryDrafts]:
+def make_upload(writer: EntryWriter, request: UploadRequest, folder: Path) -> tuple[UploadRun, EntryDrafts]:
     """Write the entry of an upload and the drafts of its files; :meth:`EntryDrafts.complete` renames them.
 
     Args:
         writer: the entry; it is written only if a record is due.
         request: what is to be sent.
         folder: the folder of the files, which exists.
-        begin: called to begin the entry.
 
     Raises:
         InvalidInputError: a value that the layout cannot write; nothing was sent, and no draft is left.
@@ -209,7 +206,7 @@ def make_upload(
         if not request.layout.verified:
             issues.append(Issue("LAYOUT_UNVERIFIED", found=request.layout.name))
         try:
-            begin()
+            writer.begin(EntryKind.UPLOAD, source=request.source, layout=request.layout.name)
             record_no = np.arange(1, len(plan.operations) + 1)
             files = _write_drafts(drafts, plan, record_no, request, suffix)
             writer.add_rows("upload_records", _upload_rows(plan, record_no, request.rows))
