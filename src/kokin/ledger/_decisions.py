@@ -1,14 +1,15 @@
-"""Decisions (判断): check what persons decided about exceptions, and read the decisions in force.
+"""Decisions (判断): check and record what persons decided about exceptions.
 
-An exception has an id: ``R12-NO_BILL`` is the exception NO_BILL of the receipt with the id 12. A decision about the
+A decision about the
 payment of a receipt (assign, move, unapply, other_authority, not_a_payment) is input of the rule of matching; hold and
 accept only close the exception. The last active decision applies: what an active entry reverses was never decided.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from itertools import groupby
 from operator import itemgetter
 from typing import Annotated, Any
@@ -17,18 +18,19 @@ import numpy as np
 import pyarrow as pa
 
 from kokin._arrow.convert import to_numpy
+from kokin.catalog import Catalog
 from kokin.issues import Issue, Location
 from kokin.ledger._components import receipts_with_posting
 from kokin.ledger._database import Transaction
+from kokin.ledger._decisions_in_force import decided_keys, receipts_of_decisions
+from kokin.ledger._exceptions import receipt_of_exception, settled_problems, yen_of_exceptions
+from kokin.ledger._journal import EntryResult, EntryWriter
 from kokin.ledger._load_bills import latest_versions
+from kokin.ledger._rematch import rematch
 from kokin.ledger._row_checks import Problems, Row, checked_rows, require_none
-from kokin.ledger._schema import TABLES, stored_columns
+from kokin.ledger._schema import EntryKind, stored_columns
 from kokin.model import BillStatus, DecisionFields, DecisionKind, Outcome, ReceiptKind, Text
 from kokin.reconcile import Policy
-
-_DECISIONS, _RECEIPTS, _ENTRIES = TABLES["decisions"], TABLES["receipts"], TABLES["entries"]
-
-_OF_RECEIPT = re.compile(r"R([1-9][0-9]{0,17})-[A-Z_]+", re.ASCII)
 
 #: The outcomes of receipts that bring no money.
 _NO_MONEY = {
@@ -55,36 +57,40 @@ class ExceptionDecision(DecisionFields):
     """Who approved it; required, and another person than the actor, if the policy asks for four eyes."""
 
 
-def exception_of_receipt(receipt: int, code: str) -> str:
-    """Return the id of an exception of a receipt."""
-    return f"R{receipt}-{code}"
+def decide(
+    writer: EntryWriter, decisions: Any, policy: Policy, *, catalog: Catalog, source: str, open_only: bool
+) -> EntryResult:
+    """Record what persons decided about exceptions; see :meth:`kokin.ledger.Ledger.decide`."""
+    # The books before the decisions: computed once, and only if a decision needs them.
+    found = cache(lambda: yen_of_exceptions(writer, writer.today, catalog))
+    rows = _checked(writer, decisions, policy, partial(Location, source), found, open_only=open_only)
+    writer.begin(EntryKind.DECISION, source=source)
+    writer.add_rows("decisions", rows)
+    keys = decided_keys(writer, receipts_of_decisions(rows))
+    rematched = rematch(writer, policy, keys).rematched
+    counts = Counter(rows.column("decision").to_pylist())
+    totals = {"decisions": dict(sorted(counts.items())), "given": len(rows), "yen": _decided_yen(writer, rows)}
+    return EntryResult(writer.commit(totals), True, {}, rematched)
 
 
-def receipt_of_exception(exception_id: str) -> int | None:
-    """Return the id of the receipt of an exception; None if the exception is not of a receipt."""
-    match = _OF_RECEIPT.fullmatch(exception_id)
-    return int(match[1]) if match else None
-
-
-def decision_rows(
-    transaction: Transaction,
+def _checked(
+    writer: EntryWriter,
     decisions: Any,
-    actor: str,
     policy: Policy,
     place: Callable[[int], Location],
-    check: Callable[[Sequence[Row]], Iterable[tuple[int, Issue]]],
-    accepted_yen: Callable[[str], str | None],
+    found: Callable[[], Mapping[str, str]],
+    *,
+    open_only: bool,
 ) -> pa.Table:
     """Check decisions, and return them as columns of the table ``decisions``.
 
     Args:
-        transaction: the transaction.
+        writer: the entry.
         decisions: a table with the columns of :class:`ExceptionDecision`.
-        actor: who decided.
         policy: the policy in force.
         place: returns the location of a row by its number, from 1.
-        check: yields further problems of the rows, each with the number of its row.
-        accepted_yen: returns the yen of an exception, as the table stores them; None if there is no such exception.
+        found: returns the yen of every exception, as the table stores them.
+        open_only: reject a decision about an exception that is no longer open.
 
     Raises:
         InvalidInputError: with every problem, each with its row and field.
@@ -93,8 +99,10 @@ def decision_rows(
     rows = checked_rows(decisions, ExceptionDecision, place, summary)
     for row in rows:
         row["receipt_id"] = receipt_of_exception(row["exception_id"])
-    problems = [*_conflicts(rows), *_receipt_problems(transaction, rows), *_bill_problems(transaction, rows)]
-    problems += [*approver_problems(rows, actor, policy), *check(rows)]
+    problems = [*_conflicts(rows), *_receipt_problems(writer, rows), *_bill_problems(writer, rows)]
+    problems += approver_problems(rows, writer.actor, policy)
+    if open_only:
+        problems += settled_problems(writer, rows, found)
     require_none(problems, place, summary)
     rows.sort(key=itemgetter("exception_id"))  # the parts of a payment are rows in a row
     for _, parts in groupby(rows, itemgetter("exception_id")):
@@ -102,12 +110,12 @@ def decision_rows(
             row["part_no"] = part_no
             row["hold_until"] = row["hold_until"] and row["hold_until"].isoformat()
             is_accepted = row["decision"] == DecisionKind.ACCEPT
-            row["accepted_yen"] = accepted_yen(row["exception_id"]) if is_accepted else None
+            row["accepted_yen"] = found().get(row["exception_id"]) if is_accepted else None
     columns = [field for field in stored_columns("decisions") if field.name not in ("id", "entry_id", "hash")]
     return pa.Table.from_pylist(rows, pa.schema(columns))
 
 
-def decided_yen(transaction: Transaction, rows: pa.Table) -> int:
+def _decided_yen(transaction: Transaction, rows: pa.Table) -> int:
     """Return the yen of the payments of which some decisions say what they are for."""
     is_matched = [DecisionKind(text).is_matched for text in rows.column("decision").to_pylist()]
     receipts = to_numpy(rows.column("receipt_id").filter(pa.array(is_matched, pa.bool_())).drop_null(), 0)

@@ -33,7 +33,6 @@ from kokin.ledger._books import Books, entry_ids
 from kokin.ledger._candidates import MAX_CANDIDATES, find_candidates
 from kokin.ledger._components import as_of_entry
 from kokin.ledger._database import Transaction
-from kokin.ledger._decisions import exception_of_receipt
 from kokin.ledger._refund_exceptions import EXCESS_OUTCOMES, RefundTask, open_refunds, part_exceptions
 from kokin.ledger._refund_steps import decided_parts
 from kokin.ledger._schema import TABLES, EntryKind
@@ -66,6 +65,8 @@ EXCEPTIONS = pa.schema(
 #: The columns of the work list: those of exceptions, then the candidates of unknown money, the best first.
 _CANDIDATES = [f"candidate_{at}{suffix}" for at in range(1, MAX_CANDIDATES + 1) for suffix in ("", "_reason")]
 WORK_LIST = pa.schema([*EXCEPTIONS, *((name, _TEXT) for name in _CANDIDATES)])
+
+_OF_RECEIPT = re.compile(r"R([1-9][0-9]{0,17})-[A-Z_]+", re.ASCII)
 
 # A number of yen, or several of one exception.
 _YEN = re.compile(r"-?[0-9]+(?:; -?[0-9]+)*", re.ASCII)
@@ -135,6 +136,17 @@ def work_list(
     ]
     table = found.table.filter(pa.array(is_open, pa.bool_()))
     return _with_candidates(found._replace(table=table)) if with_candidates else table
+
+
+def exception_of_receipt(receipt: int, code: str) -> str:
+    """Return the id of an exception of a receipt."""
+    return f"R{receipt}-{code}"
+
+
+def receipt_of_exception(exception_id: str) -> int | None:
+    """Return the id of the receipt of an exception; None if the exception is not of a receipt."""
+    match = _OF_RECEIPT.fullmatch(exception_id)
+    return int(match[1]) if match else None
 
 
 def settled_problems(

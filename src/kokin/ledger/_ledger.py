@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
@@ -60,9 +60,8 @@ from kokin.ledger._debits import (
     require_debit_layout,
     result_records,
 )
-from kokin.ledger._decisions import approver_problems, decided_yen, decision_rows
-from kokin.ledger._decisions_in_force import decided_keys, receipts_of_decisions
-from kokin.ledger._exceptions import settled_problems, work_list, yen_of_exceptions
+from kokin.ledger._decisions import approver_problems, decide
+from kokin.ledger._exceptions import work_list
 from kokin.ledger._incoming import (
     decode_totals,
     issue_rows,
@@ -729,36 +728,12 @@ class Ledger:
                 or closed bill, other yen than those of the payment, two decisions about one payment, or no approver;
                 ``.issues`` has all of them by row and field. Nothing was written.
         """
+        about: dict[str, Any] = {"catalog": catalog, "source": source, "open_only": open_only}
 
-        def write(writer: EntryWriter) -> EntryResult:
-            # The books before the decisions: computed once, and only if a decision needs them.
-            found = cache(lambda: yen_of_exceptions(writer, self._japan_day(None), catalog))
+        def write() -> EntryResult:
+            return self._write(lambda writer: decide(writer, decisions, self.policy, **about), actor, reason, at)
 
-            def check(decided: Sequence[Mapping[str, Any]]) -> Iterable[tuple[int, Issue]]:
-                return settled_problems(writer, decided, found) if open_only else ()
-
-            rows = decision_rows(
-                writer,
-                decisions,
-                actor,
-                self.policy,
-                lambda row: Location(source, row),
-                check,
-                lambda exception: found().get(exception),
-            )
-            writer.begin(EntryKind.DECISION, source=source)
-            writer.add_rows("decisions", rows)
-            keys = decided_keys(writer, receipts_of_decisions(rows))
-            rematched = rematch(writer, self.policy, keys).rematched
-            counts = Counter(rows.column("decision").to_pylist())
-            totals = {"decisions": dict(sorted(counts.items())), "given": len(rows), "yen": decided_yen(writer, rows)}
-            return EntryResult(writer.commit(totals), True, {}, rematched)
-
-        return (
-            self._with_effect(lambda: self._write(write, actor, reason, at))
-            if dry_run
-            else self._write(write, actor, reason, at)
-        )
+        return self._with_effect(write) if dry_run else write()
 
     def refund_proposals(
         self,
