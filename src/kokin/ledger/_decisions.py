@@ -1,8 +1,8 @@
 """Decisions (判断): check and record what persons decided about exceptions.
 
-A decision about the
-payment of a receipt (assign, move, unapply, other_authority, not_a_payment) is input of the rule of matching; hold and
-accept only close the exception. The last active decision applies: what an active entry reverses was never decided.
+A decision about the payment of a receipt (assign, move, unapply, other_authority, not_a_payment) is input of the rule
+of matching; hold and accept only close the exception. The last active decision applies: what an active entry reverses
+was never decided.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import replace
@@ -83,16 +82,10 @@ from kokin.ledger._numbers import AllotResult, allot, check_slips, checked_debts
 from kokin.ledger._openings import OpeningTotals, open_balances, prepare_opening
 from kokin.ledger._posting import add_rejected_file, add_settlements, file_columns, post
 from kokin.ledger._queries import BillHistory, LedgerStatus
-from kokin.ledger._refund_decisions import decide_refunds, proposal_table, require_credited
-from kokin.ledger._refund_orders import (
-    RefundOrder,
-    order_refunds,
-    refund_results,
-    require_transfer_layout,
-    result_steps,
-)
+from kokin.ledger._refund_decisions import decide_refunds, proposal_table
+from kokin.ledger._refund_orders import RefundOrder, add_results, order_refunds, refund_results, require_transfer_layout
 from kokin.ledger._refund_steps import refund_table
-from kokin.ledger._rematch import add_receipts, rematch
+from kokin.ledger._rematch import rematch
 from kokin.ledger._reversals import reverse_entry, reverse_posting
 from kokin.ledger._row_checks import require_none
 from kokin.ledger._schema import ClosingPeriod, EntryKind
@@ -820,21 +813,8 @@ class Ledger:
                 field. Nothing was written.
             RateMissingError: the rate of a year between payment and decision is unknown.
         """
-
-        def write(writer: EntryWriter) -> EntryResult:
-            day = decided_on or self._japan_day(at)
-            accounts = LedgerAccounts.build(writer, None, day, catalog, rates=rates).accounts
-            about: dict[str, Any] = {"actor": actor, "day": day, "policy": self.policy, "entry": writer.entry}
-            decided = decide_refunds(writer, decisions, accounts, **about, place=lambda row: Location(source, row))
-            file: dict[str, Any] = {"digest": decided.digest, "delivery": 1} if decided.digest else {}
-            writer.begin(EntryKind.REFUND, source=source, **file)
-            ids, result = add_receipts(writer, self.policy, decided.receipts, decided.digest)
-            require_credited(writer, ids)
-            writer.add_rows("refund_steps", decided.step_table(ids.tolist()))
-            entry = writer.commit(decided.totals)
-            return EntryResult(entry, True, _queries.posted_outcomes(writer, entry.id), result.rematched)
-
-        return self._write(write, actor, reason, at)
+        about: dict[str, Any] = {"decided_on": decided_on, "catalog": catalog, "rates": rates, "source": source}
+        return self._write(lambda writer: decide_refunds(writer, decisions, self.policy, **about), actor, reason, at)
 
     def order_refunds(
         self,
@@ -876,25 +856,10 @@ class Ledger:
         """
         layout = layout if isinstance(layout, Layout) else load(layout)
         require_transfer_layout(layout)
-        path, values = Path(path), dict(header or {})
-
-        def write(writer: EntryWriter) -> tuple[RefundOrder, EntryDrafts | None]:
-            completed = complete_drafts(writer, path.parent)
-            if path.name in completed:
-                return RefundOrder.of(_queries.entry_of(writer, completed[path.name]), inserted=False), None
-
-            def begin(digest: str) -> None:
-                _, deliveries = find_posted_file(writer, EntryKind.REFUND, digest)
-                about = {"source": path.name, "layout": layout.name, "digest": digest, "delivery": deliveries + 1}
-                writer.begin(EntryKind.REFUND, **about)
-
-            transfer_day = values.get("transfer_day")
-            day = transfer_day if isinstance(transfer_day, date) else self._japan_day(at)
-            about: dict[str, Any] = {"actor": actor, "approver": approver, "day": day, "policy": self.policy}
-            place = partial(Location, source)
-            return order_refunds(writer, accounts, path, layout, values, **about, place=place, begin=begin)
-
-        order, drafts = self._write(write, actor, reason, at)
+        about: dict[str, Any] = {"header": dict(header or {}), "approver": approver, "source": source}
+        order, drafts = self._write(
+            lambda writer: order_refunds(writer, accounts, Path(path), layout, self.policy, **about), actor, reason, at
+        )
         if drafts:
             drafts.complete()
         return order
@@ -916,21 +881,8 @@ class Ledger:
         Raises:
             InvalidInputError: a row is invalid, its proposal is unknown or not ordered; nothing was added.
         """
-        place = partial(Location, source)
-        batch = refund_results(results, source, place)
-
-        def add(writer: EntryWriter) -> EntryResult:
-            posted, deliveries = find_posted_file(writer, EntryKind.REFUND, batch.digest)
-            if posted:
-                return EntryResult(posted, False, {}, 0)
-            steps = result_steps(writer, batch, place)
-            about = {"source": source, "digest": batch.digest, "delivery": deliveries + 1}
-            writer.begin(EntryKind.REFUND, **about)
-            writer.add_rows("refund_steps", steps)
-            counts = Counter(steps.column("step").to_pylist())
-            return EntryResult(writer.commit(dict(sorted(counts.items()))), True, {}, 0)
-
-        return self._write(add, actor, reason, at)
+        batch = refund_results(results, source)
+        return self._write(lambda writer: add_results(writer, batch), actor, reason, at)
 
     def write_offs_due(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Annotated, Any
 
 import pyarrow as pa
@@ -12,18 +13,23 @@ from pydantic import Field
 from sqlalchemy import func, select
 
 from kokin._arrow.convert import Int64Array
+from kokin.catalog import Catalog
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.ledger import _queries
+from kokin.ledger._books import LedgerAccounts
 from kokin.ledger._components import RECEIPT_COLUMNS, receipts_with_posting
 from kokin.ledger._database import Transaction
 from kokin.ledger._decisions import approver_problems
 from kokin.ledger._incoming import digest_of
+from kokin.ledger._journal import EntryResult, EntryWriter
 from kokin.ledger._load_bills import latest_versions
 from kokin.ledger._refund_steps import PartId, decided_parts, part_of_proposal, proposal_id, refund_table
+from kokin.ledger._rematch import add_receipts
 from kokin.ledger._row_checks import Problems, Row, checked_rows, require_none
-from kokin.ledger._schema import RECORD_FIELDS, TABLES, stored_columns
+from kokin.ledger._schema import RECORD_FIELDS, TABLES, EntryKind, stored_columns
 from kokin.model import ReceiptKind, Record, RefundKind, RefundState, RefundStep, Text, Yen
 from kokin.reconcile import MANDATORY_ARTICLE, Accounts, Policy
+from kokin.rules import RateTable
 
 _ENTRIES, _POSTINGS, _RECEIPTS = TABLES["entries"], TABLES["postings"], TABLES["receipts"]
 
@@ -117,7 +123,7 @@ def proposal_table(transaction: Transaction, last: int | None, accounts: Account
 
 
 @dataclass(frozen=True)
-class DecidedRefunds:
+class _DecidedRefunds:
     """The rows that an entry of decisions writes."""
 
     steps: list[Row]
@@ -186,24 +192,42 @@ class _Proposals:
 
 
 def decide_refunds(
-    transaction: Transaction,
+    writer: EntryWriter,
+    decisions: Any,
+    policy: Policy,
+    *,
+    decided_on: date | None,
+    catalog: Catalog,
+    rates: RateTable,
+    source: str,
+) -> EntryResult:
+    """Decide refunds and set-offs; see :meth:`kokin.ledger.Ledger.decide_refunds`."""
+    day = decided_on or writer.day
+    accounts = LedgerAccounts.build(writer, None, day, catalog, rates=rates).accounts
+    decided = _checked(writer, decisions, accounts, day, policy, partial(Location, source))
+    file: dict[str, Any] = {"digest": decided.digest, "delivery": 1} if decided.digest else {}
+    writer.begin(EntryKind.REFUND, source=source, **file)
+    ids, result = add_receipts(writer, policy, decided.receipts, decided.digest)
+    _require_credited(writer, ids)
+    writer.add_rows("refund_steps", decided.step_table(ids.tolist()))
+    entry = writer.commit(decided.totals)
+    return EntryResult(entry, True, _queries.posted_outcomes(writer, entry.id), result.rematched)
+
+
+def _checked(
+    writer: EntryWriter,
     decisions: Any,
     accounts: Accounts,
-    *,
-    entry: int,
-    actor: str,
     day: date,
     policy: Policy,
     place: Callable[[int], Location],
-) -> DecidedRefunds:
+) -> _DecidedRefunds:
     """Check decisions about proposals, and return the rows to write.
 
     Args:
-        transaction: the transaction.
+        writer: the entry.
         decisions: a table with the columns of :class:`RefundDecision`.
         accounts: the accounts of the day of the decision.
-        entry: the number of the entry.
-        actor: who decides.
         day: 還付決定日.
         policy: the policy in force.
         place: returns the location of a row by its number, from 1.
@@ -214,10 +238,10 @@ def decide_refunds(
     """
     summary = "nothing was decided"
     rows = checked_rows(decisions, RefundDecision, place, summary)
-    proposals = _Proposals.of(open_proposals(transaction, None, accounts))
-    problems = [*_part_problems(transaction, rows, proposals), *approver_problems(rows, actor, policy)]
+    proposals = _Proposals.of(open_proposals(writer, None, accounts))
+    problems = [*_part_problems(writer, rows, proposals), *approver_problems(rows, writer.actor, policy)]
     require_none(problems or _yen_problems(rows, proposals), place, summary)
-    return _decided(transaction, rows, proposals, accounts, entry, actor, day)
+    return _decided(writer, rows, proposals, accounts, day)
 
 
 def _part_problems(transaction: Transaction, rows: Sequence[Row], proposals: _Proposals) -> Problems:
@@ -284,16 +308,10 @@ def _yen_problems(rows: Sequence[Row], proposals: _Proposals) -> Problems:
 
 
 def _decided(
-    transaction: Transaction,
-    rows: Sequence[Row],
-    proposals: _Proposals,
-    accounts: Accounts,
-    entry: int,
-    actor: str,
-    day: date,
-) -> DecidedRefunds:
+    writer: EntryWriter, rows: Sequence[Row], proposals: _Proposals, accounts: Accounts, day: date
+) -> _DecidedRefunds:
     debts = sorted({row["debt_bill_id"] for row in rows if row["debt_bill_id"]})
-    versions = latest_versions(transaction, pa.chunked_array([debts], pa.string())).to_pylist()
+    versions = latest_versions(writer, pa.chunked_array([debts], pa.string())).to_pylist()
     bills = {bill["bill_id"]: bill for bill in versions}
     steps, receipts = [], list[Row]()
     for row in rows:
@@ -308,8 +326,9 @@ def _decided(
             receipts.append(
                 {name: bills[row["debt_bill_id"]][name] for name in _EL_FIELDS}
                 | {"kind": ReceiptKind.SETOFF.value, "amount": row["amount"], "record_no": number}
-                | {"paid_on": ends_on.isoformat(), "received_on": day.isoformat(), "channel": "setoff", "actor": actor}
-                | {"provider_key": f"setoff-{entry}-{number}", "reason": f"{row['proposal_id']} {article}"}
+                | {"paid_on": ends_on.isoformat(), "received_on": day.isoformat(), "channel": "setoff"}
+                | {"provider_key": f"setoff-{writer.entry}-{number}", "actor": writer.actor}
+                | {"reason": f"{row['proposal_id']} {article}"}
             )
         part = {"receipt_id": receipt, "part_no": row["part"][1], "payee_code": proposals.payee[receipt]}
         about = {"step": RefundStep.DECIDED.value, "step_on": day.isoformat(), "article": article, "consent": consent}
@@ -317,10 +336,10 @@ def _decided(
         steps.append({**part, **about, **step, "interest": interest})
     columns = pa.schema([RECORD_FIELDS["receipts"].field(name) for name in RECEIPT_COLUMNS])
     table = pa.Table.from_pylist(receipts, columns)
-    return DecidedRefunds(steps, table, digest_of(table) if receipts else "")
+    return _DecidedRefunds(steps, table, digest_of(table) if receipts else "")
 
 
-def require_credited(transaction: Transaction, receipts: Int64Array) -> None:
+def _require_credited(transaction: Transaction, receipts: Int64Array) -> None:
     """Raise InvalidInputError unless each receipt of a set-off is applied to its debt in full."""
     found = receipts_with_posting(transaction, receipts).select(["amount", "applied", "record_no"]).to_pylist()
     issues = [

@@ -6,9 +6,11 @@ the transfer in the file, and the SHA-256 of the file.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,15 +21,18 @@ from pydantic import Field
 from kokin._arrow.convert import as_table
 from kokin._arrow.validate import validate_table
 from kokin.issues import InvalidInputError, Issue, Location
+from kokin.ledger._active_entries import find_posted_file
 from kokin.ledger._codec import encode_column
 from kokin.ledger._database import Transaction
 from kokin.ledger._decisions import approver_problems
 from kokin.ledger._incoming import digest_of
-from kokin.ledger._journal import Entry, EntryWriter
+from kokin.ledger._journal import Entry, EntryResult, EntryWriter
+from kokin.ledger._queries import entry_of
 from kokin.ledger._refund_decisions import step_rows
 from kokin.ledger._refund_steps import DecidedPart, decided_parts, part_of_proposal
 from kokin.ledger._row_checks import Problems, Row, checked_rows, require_none
-from kokin.ledger._upload_files import EntryDrafts
+from kokin.ledger._schema import EntryKind
+from kokin.ledger._upload_files import EntryDrafts, complete_drafts
 from kokin.model import Date, Digits, PersonalName, Record, RefundState, RefundStep, Text
 from kokin.receipts.layouts import Layout
 from kokin.reconcile import Policy
@@ -141,41 +146,42 @@ def order_refunds(
     accounts: Any,
     path: Path,
     layout: Layout,
-    header: Mapping[str, Any],
-    *,
-    actor: str,
-    approver: str,
-    day: date,
     policy: Policy,
-    place: Callable[[int], Location],
-    begin: Callable[..., None],
-) -> tuple[RefundOrder, EntryDrafts]:
+    *,
+    header: Mapping[str, Any],
+    approver: str,
+    source: str,
+) -> tuple[RefundOrder, EntryDrafts | None]:
     """Write the entry of an order and the draft of its file; :meth:`EntryDrafts.complete` renames it.
+
+    The draft of an order that is in the ledger is completed, and no entry is written.
 
     Args:
         writer: the entry.
         accounts: a table with the columns of :class:`RefundAccount`.
         path: the file.
         layout: its layout, with :data:`TRANSFER_FIELDS`.
-        header: values of the layout's header.
-        actor: who orders.
-        approver: who approved it.
-        day: the day of the transfer.
         policy: the policy in force.
-        place: returns the location of a row by its number, from 1.
-        begin: called with the digest of the file to begin the entry.
+        header: values of the layout's header; ``transfer_day`` is the day of the transfer.
+        approver: who approved it.
+        source: the name of the file of accounts.
 
     Raises:
         InvalidInputError: with every problem, without personal data; nothing was ordered, and no draft is left.
         OSError: the draft could not be written.
     """
+    completed = complete_drafts(writer, path.parent)
+    if path.name in completed:
+        return RefundOrder.of(entry_of(writer, completed[path.name]), inserted=False), None
+    transfer_day, place = header.get("transfer_day"), partial(Location, source)
+    day = transfer_day if isinstance(transfer_day, date) else writer.day
     summary = "nothing was ordered"
     rows = _rows(accounts, RefundAccount, place, summary)
     parts = decided_parts(writer)
     approval = [{"row": 1, "approver": approver or None}]
     problems = [
         *_state_problems(rows, parts, lambda _: RefundStep.ORDERED),
-        *approver_problems(approval, actor, policy),
+        *approver_problems(approval, writer.actor, policy),
     ]
     if not rows:
         problems.append((1, Issue("FILE_EMPTY")))
@@ -192,7 +198,9 @@ def order_refunds(
                 for issue in error.issues
             ]
             raise InvalidInputError(issues, summary) from error
-        begin(digest)
+        _, deliveries = find_posted_file(writer, EntryKind.REFUND, digest)
+        about = {"source": path.name, "layout": layout.name, "digest": digest, "delivery": deliveries + 1}
+        writer.begin(EntryKind.REFUND, **about)
         steps = [
             _step_row(
                 parts[row["part"]],
@@ -227,16 +235,18 @@ def _transfer(row: Row, part: DecidedPart) -> Row:
 class RefundResults:
     """What the bank reports about transfers, of one file."""
 
+    source: str
     digest: str
     rows: list[Row]
 
 
-def refund_results(results: Any, source: str, place: Callable[[int], Location]) -> RefundResults:
+def refund_results(results: Any, source: str) -> RefundResults:
     """Check a table of results.
 
     Raises:
         InvalidInputError: a row is invalid; nothing was added.
     """
+    place = partial(Location, source)
     rows = _rows(results, RefundResult, place, "nothing was added")
     known = (RefundStep.PAID, RefundStep.RETURNED)
     expected = ", ".join(known)
@@ -248,10 +258,23 @@ def refund_results(results: Any, source: str, place: Callable[[int], Location]) 
     require_none(problems, place, "nothing was added")
     table = validate_table(as_table(results), RefundResult)
     encoded = pa.table({name: encode_column(table.column(name)) for name in table.column_names})
-    return RefundResults(sha256(f"{source}\n{digest_of(encoded)}".encode()).hexdigest(), rows)
+    return RefundResults(source, sha256(f"{source}\n{digest_of(encoded)}".encode()).hexdigest(), rows)
 
 
-def result_steps(transaction: Transaction, results: RefundResults, place: Callable[[int], Location]) -> pa.Table:
+def add_results(writer: EntryWriter, results: RefundResults) -> EntryResult:
+    """Add what the bank reports about transfers; see :meth:`kokin.ledger.Ledger.add_refund_results`."""
+    posted, deliveries = find_posted_file(writer, EntryKind.REFUND, results.digest)
+    if posted:
+        return EntryResult(posted, False, {}, 0)
+    steps = _result_steps(writer, results)
+    about = {"source": results.source, "digest": results.digest, "delivery": deliveries + 1}
+    writer.begin(EntryKind.REFUND, **about)
+    writer.add_rows("refund_steps", steps)
+    counts = Counter(steps.column("step").to_pylist())
+    return EntryResult(writer.commit(dict(sorted(counts.items()))), True, {}, 0)
+
+
+def _result_steps(transaction: Transaction, results: RefundResults) -> pa.Table:
     """Return the steps of results as rows of ``refund_steps``.
 
     Raises:
@@ -259,7 +282,7 @@ def result_steps(transaction: Transaction, results: RefundResults, place: Callab
     """
     parts = decided_parts(transaction)
     problems = list(_state_problems(results.rows, parts, lambda row: RefundStep(row["result"])))
-    require_none(problems, place, "nothing was added")
+    require_none(problems, partial(Location, results.source), "nothing was added")
     steps = [
         _step_row(
             parts[row["part"]],
