@@ -11,9 +11,10 @@ branch, and of them 150 have the same code of 16 bits.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from secrets import token_hex
@@ -22,15 +23,17 @@ from typing import Annotated, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kokin.issues import InvalidInputError, Issue, Location
+from kokin.issues import MAX_ISSUES, InvalidInputError, Issue, Location
 from kokin.ledger import _queries
+from kokin.ledger._active_entries import find_posted_file
 from kokin.ledger._database import Transaction
 from kokin.ledger._debit_records import DEBITED, debit_rows, is_retryable, last_debits
+from kokin.ledger._incoming import issue_rows
 from kokin.ledger._journal import Entry, EntryWriter
 from kokin.ledger._load_bills import latest_versions
 from kokin.ledger._row_checks import Problems, Row, checked_rows, require_none
-from kokin.ledger._schema import stored_columns
-from kokin.ledger._upload_files import EntryDrafts
+from kokin.ledger._schema import EntryKind, stored_columns
+from kokin.ledger._upload_files import EntryDrafts, complete_drafts
 from kokin.model import Digits, PersonalName, Record, Text
 from kokin.receipts import ReceiptFile
 from kokin.receipts.layouts import Layout
@@ -121,30 +124,34 @@ def request_debits(
     accounts: Any,
     path: Path,
     layout: Layout,
-    header: Mapping[str, Any],
-    *,
-    retry: bool,
     policy: Policy,
-    place: Callable[[int], Location],
-    begin: Callable[[str], None],
+    *,
+    header: Mapping[str, Any],
+    retry: bool,
+    source: str,
 ) -> tuple[DebitRequest, EntryDrafts | None]:
     """Write the entry of a request and the draft of its file, if a debit is due.
+
+    The draft of a request that is in the ledger is completed, and no entry is written.
 
     Args:
         writer: the entry.
         accounts: a table with the columns of :class:`DebitAccount`.
         path: the file.
         layout: its layout, with :data:`DEBIT_FIELDS`.
+        policy: the policy in force.
         header: values of the layout's header, with ``debit_day``.
         retry: ask again for failed debits that the policy allows, and for no other.
-        policy: the policy in force.
-        place: returns the location of a row by its number, from 1.
-        begin: called with the digest of the file to begin the entry.
+        source: the name of the file of accounts.
 
     Raises:
         InvalidInputError: with every problem, without personal data; nothing was requested, and no draft is left.
         OSError: the draft could not be written.
     """
+    completed = complete_drafts(writer, path.parent)
+    if path.name in completed:
+        return DebitRequest.of(_queries.entry_of(writer, completed[path.name]), inserted=False), None
+    place = partial(Location, source)
     rows = checked_rows(accounts, DebitAccount, place, _NOTHING)
     day = header.get("debit_day")
     if not isinstance(day, date):
@@ -169,7 +176,9 @@ def request_debits(
                 for issue in error.issues
             ]
             raise InvalidInputError(issues, _NOTHING) from error
-        begin(digest)
+        _, deliveries = find_posted_file(writer, EntryKind.DEBIT_REQUEST, digest)
+        about = {"source": path.name, "layout": layout.name, "digest": digest, "delivery": deliveries + 1}
+        writer.begin(EntryKind.DEBIT_REQUEST, **about)
         writer.add_rows("debit_records", _record_rows(due, debits, attempts, day))
         counts["yen"] = sum(debit["amount"] for debit in debits)
         totals = {name: counts[name] for name in _REQUEST_COUNTS}
@@ -332,7 +341,7 @@ _RESULT_COUNTS = ("read", "debited", "failed", "without_request", "missing", "ch
 
 
 @dataclass(frozen=True)
-class ComparedResult:
+class _ComparedResult:
     """The records of a result beside the debits that were asked for."""
 
     rows: pa.Table
@@ -366,7 +375,24 @@ def result_records(file: ReceiptFile) -> list[Row]:
     return rows
 
 
-def compare_result(transaction: Transaction, records: Sequence[Row], source: str) -> ComparedResult:
+def add_debit_result(
+    writer: EntryWriter, records: Sequence[Row], *, source: str, layout: str, digest: str
+) -> DebitResults:
+    """Add the result of direct debits; see :meth:`kokin.ledger.Ledger.add_debit_result`."""
+    posted, deliveries = find_posted_file(writer, EntryKind.DEBIT_RESULT, digest)
+    if posted:
+        return DebitResults.of(posted, (), inserted=False)
+    compared = _compare_result(writer, records, source)
+    if not len(compared.rows):
+        return DebitResults(None, False, **compared.counts, issues=compared.issues)
+    about = {"source": source, "layout": layout, "digest": digest, "delivery": deliveries + 1}
+    writer.begin(EntryKind.DEBIT_RESULT, **about)
+    writer.add_rows("debit_results", compared.rows)
+    writer.add_rows("file_issues", issue_rows(compared.issues[:MAX_ISSUES]))
+    return DebitResults.of(writer.commit(compared.counts), compared.issues, inserted=True)
+
+
+def _compare_result(transaction: Transaction, records: Sequence[Row], source: str) -> _ComparedResult:
     """Compare a result with the debits that were asked for, record by record.
 
     A record is that of the debit with its 引落日 and 顧客番号. Its requests are those of which it has a record.
@@ -419,4 +445,4 @@ def compare_result(transaction: Transaction, records: Sequence[Row], source: str
         issues = []
         add("DEBIT_WITHOUT_REQUEST", None, field="debit_day", found=str(records[0]["debit_on"]))
     totals = {name: counts[name] for name in _RESULT_COUNTS}
-    return ComparedResult(pa.Table.from_pylist(rows, _columns_of("debit_results")), totals, tuple(issues))
+    return _ComparedResult(pa.Table.from_pylist(rows, _columns_of("debit_results")), totals, tuple(issues))

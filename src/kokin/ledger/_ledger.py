@@ -18,7 +18,7 @@ from sqlalchemy import Connection, inspect
 from sqlalchemy.engine import URL
 
 from kokin.catalog import CATALOG, Catalog
-from kokin.issues import MAX_ISSUES, InvalidInputError, Issue, Location
+from kokin.issues import InvalidInputError, Issue, Location
 from kokin.ledger import _queries
 from kokin.ledger._active_entries import find_posted_file
 from kokin.ledger._arrivals import open_exceptions, records_by_kind
@@ -54,7 +54,7 @@ from kokin.ledger._debit_records import debit_table
 from kokin.ledger._debits import (
     DebitRequest,
     DebitResults,
-    compare_result,
+    add_debit_result,
     request_debits,
     require_debit_layout,
     result_records,
@@ -63,7 +63,6 @@ from kokin.ledger._decisions import approver_problems, decide
 from kokin.ledger._exceptions import work_list
 from kokin.ledger._incoming import (
     decode_totals,
-    issue_rows,
     receipt_batch,
     settlement_batch,
 )
@@ -1169,22 +1168,10 @@ class Ledger:
         """
         layout = layout if isinstance(layout, Layout) else load(layout)
         require_debit_layout(layout)
-        path = Path(path)
-
-        def write(writer: EntryWriter) -> tuple[DebitRequest, EntryDrafts | None]:
-            completed = complete_drafts(writer, path.parent)
-            if path.name in completed:
-                return DebitRequest.of(_queries.entry_of(writer, completed[path.name]), inserted=False), None
-
-            def begin(digest: str) -> None:
-                _, deliveries = find_posted_file(writer, EntryKind.DEBIT_REQUEST, digest)
-                about = {"source": path.name, "layout": layout.name, "digest": digest, "delivery": deliveries + 1}
-                writer.begin(EntryKind.DEBIT_REQUEST, **about)
-
-            options: dict[str, Any] = {"retry": retry, "policy": self.policy, "place": partial(Location, source)}
-            return request_debits(writer, accounts, path, layout, header, **options, begin=begin)
-
-        request, drafts = self._write(write, actor, reason, at)
+        about: dict[str, Any] = {"header": header, "retry": retry, "source": source}
+        request, drafts = self._write(
+            lambda writer: request_debits(writer, accounts, Path(path), layout, self.policy, **about), actor, reason, at
+        )
         if drafts:
             drafts.complete()
         return request
@@ -1207,22 +1194,9 @@ class Ledger:
         Raises:
             InvalidInputError: the file is rejected, or a record is invalid; nothing was added.
         """
-        records, name = result_records(file), source or file.source
-
-        def add(writer: EntryWriter) -> DebitResults:
-            posted, deliveries = find_posted_file(writer, EntryKind.DEBIT_RESULT, file.digest)
-            if posted:
-                return DebitResults.of(posted, (), inserted=False)
-            compared = compare_result(writer, records, name)
-            if not len(compared.rows):
-                return DebitResults(None, False, **compared.counts, issues=compared.issues)
-            about = {"source": name, "layout": file.layout.name, "digest": file.digest, "delivery": deliveries + 1}
-            writer.begin(EntryKind.DEBIT_RESULT, **about)
-            writer.add_rows("debit_results", compared.rows)
-            writer.add_rows("file_issues", issue_rows(compared.issues[:MAX_ISSUES]))
-            return DebitResults.of(writer.commit(compared.counts), compared.issues, inserted=True)
-
-        return self._write(add, actor, reason, at)
+        records = result_records(file)
+        about = {"source": source or file.source, "layout": file.layout.name, "digest": file.digest}
+        return self._write(lambda writer: add_debit_result(writer, records, **about), actor, reason, at)
 
     def debits(self, as_of: date | datetime | None = None) -> pa.Table:
         """Return the direct debits that banks were asked for, by request and record.
