@@ -27,7 +27,7 @@ from kokin.ledger._exceptions import receipt_of_exception, settled_problems, yen
 from kokin.ledger._journal import EntryResult, EntryWriter
 from kokin.ledger._load_bills import latest_versions
 from kokin.ledger._rematch import rematch
-from kokin.ledger._row_checks import Problems, Row, checked_rows, require_none
+from kokin.ledger._row_checks import Problems, Row, approver_problems, checked_rows, require_none
 from kokin.ledger._schema import EntryKind, stored_columns
 from kokin.model import BillStatus, DecisionFields, DecisionKind, Outcome, ReceiptKind, Text
 from kokin.reconcile import Policy
@@ -181,12 +181,3 @@ def _bill_problems(transaction: Transaction, rows: Sequence[Row]) -> Problems:
             yield row["row"], Issue("BILL_UNKNOWN", field="bill_id", found=row["bill_id"])
         elif bill and bill["status"] != BillStatus.OPEN:
             yield row["row"], Issue("DECISION_BILL", field="bill_id", expected=BillStatus.OPEN, found=bill["status"])
-
-
-def approver_problems(rows: Sequence[Row], actor: str, policy: Policy) -> Problems:
-    """Yield the problems of approvers (四つの目)."""
-    for row in rows:
-        if row["approver"] is None and policy.four_eyes:
-            yield row["row"], Issue("FIELD_MISSING", field="approver", expected="another person than the actor")
-        elif row["approver"] is not None and row["approver"].strip() == actor.strip():
-            yield row["row"], Issue("APPROVER_SAME", field="approver", found=row["approver"])

@@ -59,7 +59,7 @@ from kokin.ledger._debits import (
     require_debit_layout,
     result_records,
 )
-from kokin.ledger._decisions import approver_problems, decide
+from kokin.ledger._decisions import decide
 from kokin.ledger._exceptions import work_list
 from kokin.ledger._incoming import (
     decode_totals,
@@ -86,7 +86,7 @@ from kokin.ledger._refund_orders import RefundOrder, add_results, order_refunds,
 from kokin.ledger._refund_steps import refund_table
 from kokin.ledger._rematch import rematch
 from kokin.ledger._reversals import reverse_entry, reverse_posting
-from kokin.ledger._row_checks import require_none
+from kokin.ledger._row_checks import approver_problems, require_none
 from kokin.ledger._schema import ClosingPeriod, EntryKind
 from kokin.ledger._settlement import Settlement, sealed_settlement, settlement_of
 from kokin.ledger._trace import SampleOptions, Trace, draw_sample, trace_deposit, trace_entry, trace_receipt

@@ -19,13 +19,12 @@ from kokin.ledger import _queries
 from kokin.ledger._books import LedgerAccounts
 from kokin.ledger._components import RECEIPT_COLUMNS, receipts_with_posting
 from kokin.ledger._database import Transaction
-from kokin.ledger._decisions import approver_problems
 from kokin.ledger._incoming import digest_of
 from kokin.ledger._journal import EntryResult, EntryWriter
 from kokin.ledger._load_bills import latest_versions
 from kokin.ledger._refund_steps import PartId, decided_parts, part_of_proposal, proposal_id, refund_table
 from kokin.ledger._rematch import add_receipts
-from kokin.ledger._row_checks import Problems, Row, checked_rows, require_none
+from kokin.ledger._row_checks import Problems, Row, approver_problems, checked_rows, require_none
 from kokin.ledger._schema import RECORD_FIELDS, TABLES, EntryKind, stored_columns
 from kokin.model import ReceiptKind, Record, RefundKind, RefundState, RefundStep, Text, Yen
 from kokin.reconcile import MANDATORY_ARTICLE, Accounts, Policy

@@ -24,13 +24,12 @@ from kokin.issues import InvalidInputError, Issue, Location
 from kokin.ledger._active_entries import find_posted_file
 from kokin.ledger._codec import encode_column
 from kokin.ledger._database import Transaction
-from kokin.ledger._decisions import approver_problems
 from kokin.ledger._incoming import digest_of
 from kokin.ledger._journal import Entry, EntryResult, EntryWriter
 from kokin.ledger._queries import entry_of
 from kokin.ledger._refund_decisions import step_rows
 from kokin.ledger._refund_steps import DecidedPart, decided_parts, part_of_proposal
-from kokin.ledger._row_checks import Problems, Row, checked_rows, require_none
+from kokin.ledger._row_checks import Problems, Row, approver_problems, checked_rows, require_none
 from kokin.ledger._schema import EntryKind
 from kokin.ledger._upload_files import EntryDrafts, complete_drafts
 from kokin.model import Date, Digits, PersonalName, Record, RefundState, RefundStep, Text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any, TypeAlias
 
@@ -10,6 +10,7 @@ from kokin._arrow.convert import as_table
 from kokin._arrow.validate import validate_records, validate_table
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.model import Record
+from kokin.reconcile import Policy
 
 #: The fields of a row by name, and its number from 1 as ``row``.
 Row: TypeAlias = dict[str, Any]
@@ -41,3 +42,12 @@ def require_none(problems: Iterable[tuple[int, Issue]], place: Callable[[int], L
     """Raise InvalidInputError with the problems in the order of the rows, if there are any."""
     if issues := [issue.with_location(place(number)) for number, issue in sorted(problems, key=itemgetter(0))]:
         raise InvalidInputError(issues, summary)
+
+
+def approver_problems(rows: Sequence[Row], actor: str, policy: Policy) -> Problems:
+    """Yield the problems of approvers (四つの目)."""
+    for row in rows:
+        if row["approver"] is None and policy.four_eyes:
+            yield row["row"], Issue("FIELD_MISSING", field="approver", expected="another person than the actor")
+        elif row["approver"] is not None and row["approver"].strip() == actor.strip():
+            yield row["row"], Issue("APPROVER_SAME", field="approver", found=row["approver"])

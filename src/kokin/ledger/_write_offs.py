@@ -22,10 +22,9 @@ from kokin.issues import InvalidInputError, Issue, Location
 from kokin.ledger import _queries
 from kokin.ledger._closings import ClosedBooks
 from kokin.ledger._database import Transaction
-from kokin.ledger._decisions import approver_problems
 from kokin.ledger._incoming import digest_of
 from kokin.ledger._load_bills import latest_versions
-from kokin.ledger._row_checks import Problems, Row, checked_rows, require_none
+from kokin.ledger._row_checks import Problems, Row, approver_problems, checked_rows, require_none
 from kokin.ledger._schema import stored_columns
 from kokin.ledger._write_offs_in_force import write_offs_in_force
 from kokin.model import BillStatus, Date, Record, Text, Yen
