@@ -39,7 +39,8 @@ from kokin.ledger._components import (
 )
 from kokin.ledger._database import Transaction
 from kokin.ledger._decisions_in_force import receipts_of_decisions
-from kokin.ledger._journal import is_id, rows_of_entry, table_ends
+from kokin.ledger._journal import EntryResult, EntryWriter, is_id, rows_of_entry, table_ends
+from kokin.ledger._queries import entry_of
 from kokin.ledger._rematch import differs
 from kokin.ledger._schema import EntryKind, PostingReason, acknowledgements, bill_versions, entries, seals
 from kokin.ledger._write_offs_in_force import written_off_bills
@@ -140,7 +141,7 @@ def require_cursor_name(name: str) -> None:
         raise InvalidInputError([issue], "nothing was written")
 
 
-def cursor_position(transaction: Transaction, cursor: str) -> tuple[int, int]:
+def _position(transaction: Transaction, cursor: str) -> tuple[int, int]:
     """Return the last entry that a consumer has acknowledged, 0 for none, and the entry of the acknowledgement."""
     columns = select(acknowledgements.c.last_entry_id, acknowledgements.c.entry_id)
     rows = transaction.connection.execute(columns.where(acknowledgements.c.cursor_name == cursor)).all()
@@ -148,13 +149,25 @@ def cursor_position(transaction: Transaction, cursor: str) -> tuple[int, int]:
     return max(((row[0], row[1]) for row in rows if row[1] not in reversed_ids), default=(0, 0))
 
 
-def require_acknowledgeable(transaction: Transaction, cursor: str, entry: int) -> None:
+def acknowledge(writer: EntryWriter, cursor: str, entry: int) -> EntryResult:
+    """Record that a consumer has processed the changes up to an entry; see :meth:`kokin.ledger.Ledger.acknowledge`."""
+    _require_acknowledgeable(writer, cursor, entry)
+    position, acknowledged_by = _position(writer, cursor)
+    if entry == position:
+        return EntryResult(entry_of(writer, acknowledged_by), False, {}, 0)
+    writer.begin(EntryKind.ACKNOWLEDGEMENT)
+    writer.add_rows("acknowledgements", pa.table({"cursor_name": [cursor], "last_entry_id": [entry]}))
+    totals = {"cursor": cursor, "first_entry": position + 1, "last_entry": entry}
+    return EntryResult(writer.commit(totals), True, {}, 0)
+
+
+def _require_acknowledgeable(transaction: Transaction, cursor: str, entry: int) -> None:
     """Raise InvalidInputError unless a consumer can acknowledge an entry: it exists, and is not before its cursor."""
     last = transaction.connection.execute(select(func.max(entries.c.id))).scalar_one()
     if not is_id(entry) or entry > last:
         issue = Issue("ENTRY_UNKNOWN", field="entry", expected=f"1 to {last}", found=str(entry))
         raise InvalidInputError([issue], "nothing was written")
-    position, _ = cursor_position(transaction, cursor)
+    position, _ = _position(transaction, cursor)
     if entry < position:
         issue = Issue("CHANGES_ACKNOWLEDGED", field="entry", expected=f"{position} or later", found=str(entry))
         raise InvalidInputError([issue], "nothing was written")
@@ -205,7 +218,7 @@ class ChangeBatches:
 
 def change_batches(transaction: Transaction, cursor: str, policy: Policy) -> ChangeBatches:
     """Return the changes from a cursor to the last entry; see :meth:`kokin.ledger.Ledger.change_batches`."""
-    position, _ = cursor_position(transaction, cursor)
+    position, _ = _position(transaction, cursor)
     last: int = transaction.connection.execute(select(func.max(entries.c.id))).scalar_one()
     found = ChangeBatches(cursor, position + 1, last)
     try:

@@ -7,30 +7,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from sqlalchemy import Connection, inspect
 from sqlalchemy.engine import URL
 
 from kokin.catalog import CATALOG, Catalog
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.ledger import _queries
-from kokin.ledger._active_entries import find_posted_file
 from kokin.ledger._arrivals import open_exceptions, records_by_kind
 from kokin.ledger._books import LedgerAccounts
-from kokin.ledger._changes import (
-    BillChanges,
-    ChangeBatches,
-    change_batches,
-    cursor_position,
-    require_acknowledgeable,
-    require_cursor_name,
-)
+from kokin.ledger._changes import BillChanges, ChangeBatches, acknowledge, change_batches, require_cursor_name
 from kokin.ledger._closings import (
     YEARS,
     BookedTotals,
@@ -67,7 +57,7 @@ from kokin.ledger._incoming import (
     settlement_batch,
 )
 from kokin.ledger._journal import Effect, Entry, EntryResult, EntryWriter, last_entry
-from kokin.ledger._load_bills import BillLoader, bill_chunks
+from kokin.ledger._load_bills import add_bills
 from kokin.ledger._migrations import (
     connected,
     copy,
@@ -84,7 +74,6 @@ from kokin.ledger._queries import BillHistory, LedgerStatus
 from kokin.ledger._refund_decisions import decide_refunds, proposal_table
 from kokin.ledger._refund_orders import RefundOrder, add_results, order_refunds, refund_results, require_transfer_layout
 from kokin.ledger._refund_steps import refund_table
-from kokin.ledger._rematch import rematch
 from kokin.ledger._reversals import reverse_entry, reverse_posting
 from kokin.ledger._row_checks import approver_problems, require_none
 from kokin.ledger._schema import ClosingPeriod, EntryKind
@@ -94,9 +83,8 @@ from kokin.ledger._upload_answers import UploadAnswers, add_answer, answer_batch
 from kokin.ledger._upload_files import EntryDrafts, complete_drafts
 from kokin.ledger._upload_status import UploadStatus, upload_status
 from kokin.ledger._uploads import MAX_ROWS, UploadRun, make_upload, upload_request
-from kokin.ledger._vanished_bills import Register
 from kokin.ledger._verify import Verification, verify
-from kokin.ledger._write_offs import limitation_list, write_off_batch, write_off_rows
+from kokin.ledger._write_offs import limitation_list, write_off, write_off_batch
 from kokin.ledger._write_offs_in_force import write_offs_in_force
 from kokin.model import ArrowStreamExportable
 from kokin.receipts import FilePart, FileRejectedError, ReceiptFile, Totals
@@ -316,17 +304,7 @@ class Ledger:
         """
 
         def load(writer: EntryWriter) -> EntryResult:
-            writer.begin(EntryKind.BILLS, source=source)
-            register = Register() if whole else None
-            loader = BillLoader(writer, register)
-            for chunk in bill_chunks(bills):
-                loader.add(chunk)
-            rematched = rematch(writer, self.policy, loader.finish()).rematched
-            totals = loader.totals
-            vanished = register.vanished(writer, self.policy) if register else None
-            if vanished is not None:
-                totals |= {"vanished": len(vanished), "vanished_yen": pc.sum(vanished.column("residual")).as_py() or 0}
-            return EntryResult(writer.commit(totals), True, {}, rematched, vanished=vanished)
+            return add_bills(writer, bills, self.policy, source=source, whole=whole)
 
         # A generator of tables can be read once only.
         return self._write(
@@ -959,26 +937,12 @@ class Ledger:
                 more yen than are open; a day in the future or in a closed period; an article that does not apply to the
                 claim; a row that is in force already; or no approver. ``.issues`` has all of them by row and field.
         """
-        place = partial(Location, source)
-        batch = write_off_batch(decisions, written_off_on, place)
+        batch = write_off_batch(decisions, written_off_on, source)
 
-        def write(writer: EntryWriter) -> EntryResult:
-            posted, deliveries = find_posted_file(writer, EntryKind.WRITE_OFF, batch.digest)
-            if posted:
-                return EntryResult(posted, False, {}, 0)
-            about: dict[str, Any] = {"actor": actor, "today": self._japan_day(at), "policy": self.policy}
-            rows = write_off_rows(writer, batch, **about, catalog=catalog, place=place)
-            file = {"source": source, "digest": batch.digest, "delivery": deliveries + 1}
-            writer.begin(EntryKind.WRITE_OFF, **file)
-            writer.add_rows("write_offs", rows)
-            totals = {"given": len(rows), "yen": pc.sum(rows.column("amount")).as_py()}
-            return EntryResult(writer.commit(totals), True, {}, 0)
+        def write() -> EntryResult:
+            return self._write(lambda writer: write_off(writer, batch, self.policy, catalog), actor, reason, at)
 
-        return (
-            self._with_effect(lambda: self._write(write, actor, reason, at))
-            if dry_run
-            else self._write(write, actor, reason, at)
-        )
+        return self._with_effect(write) if dry_run else write()
 
     def close_period(
         self,
@@ -1267,18 +1231,7 @@ class Ledger:
             InvalidInputError: ``ENTRY_UNKNOWN``, or ``CHANGES_ACKNOWLEDGED``: the cursor is after the entry already.
         """
         require_cursor_name(cursor)
-
-        def write(writer: EntryWriter) -> EntryResult:
-            require_acknowledgeable(writer, cursor, entry)
-            position, acknowledged_by = cursor_position(writer, cursor)
-            if entry == position:
-                return EntryResult(_queries.entry_of(writer, acknowledged_by), False, {}, 0)
-            writer.begin(EntryKind.ACKNOWLEDGEMENT)
-            writer.add_rows("acknowledgements", pa.table({"cursor_name": [cursor], "last_entry_id": [entry]}))
-            totals = {"cursor": cursor, "first_entry": position + 1, "last_entry": entry}
-            return EntryResult(writer.commit(totals), True, {}, 0)
-
-        return self._write(write, actor, reason, at)
+        return self._write(lambda writer: acknowledge(writer, cursor, entry), actor, reason, at)
 
     def reverse_entry(self, entry: int, *, reason: str, actor: str, at: datetime | None = None) -> EntryResult:
         """Reverse an entry: a file, bills, decisions, write-offs, ..., or a reversal, which restores its target.

@@ -28,11 +28,12 @@ from kokin.ledger._components import (
     text_keys,
 )
 from kokin.ledger._database import BATCH_ROWS, Transaction
-from kokin.ledger._journal import EntryWriter, rows_of_entry
-from kokin.ledger._rematch import differs
+from kokin.ledger._journal import EntryResult, EntryWriter, rows_of_entry
+from kokin.ledger._rematch import differs, rematch
 from kokin.ledger._schema import BILL_DEFAULTS, RECORD_FIELDS, EntryKind, bill_versions, entries, slip_numbers
 from kokin.ledger._vanished_bills import Register
 from kokin.model import BillStatus
+from kokin.reconcile import Policy
 
 # Bills that are checked and encoded at once.
 _CHUNK = 1 << 17
@@ -127,6 +128,21 @@ def _obligation_keys(bills: pa.Table) -> tuple[Int64Array, Int64Array]:
     if covers.null_count < len(covers):
         covered = sorted_unique(text_keys("obligation_id", covered_obligations(bills)[0]))
     return own, covered
+
+
+def add_bills(writer: EntryWriter, bills: Any, policy: Policy, *, source: str, whole: bool) -> EntryResult:
+    """Add bills, and new versions of bills that have changed; see :meth:`kokin.ledger.Ledger.add_bills`."""
+    writer.begin(EntryKind.BILLS, source=source)
+    register = Register() if whole else None
+    loader = BillLoader(writer, register)
+    for chunk in bill_chunks(bills):
+        loader.add(chunk)
+    rematched = rematch(writer, policy, loader.finish()).rematched
+    totals = loader.totals
+    vanished = register.vanished(writer, policy) if register else None
+    if vanished is not None:
+        totals |= {"vanished": len(vanished), "vanished_yen": pc.sum(vanished.column("residual")).as_py() or 0}
+    return EntryResult(writer.commit(totals), True, {}, rematched, vanished=vanished)
 
 
 class BillLoader:

@@ -7,9 +7,10 @@ matched as before, and the finding WRITE_OFF_EXCEEDS_BALANCE names it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
@@ -20,12 +21,14 @@ from kokin._arrow.convert import combine, to_numpy
 from kokin.catalog import Catalog, ClaimClass, claims_of_article
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.ledger import _queries
+from kokin.ledger._active_entries import find_posted_file
 from kokin.ledger._closings import ClosedBooks
 from kokin.ledger._database import Transaction
 from kokin.ledger._incoming import digest_of
+from kokin.ledger._journal import EntryResult, EntryWriter
 from kokin.ledger._load_bills import latest_versions
 from kokin.ledger._row_checks import Problems, Row, approver_problems, checked_rows, require_none
-from kokin.ledger._schema import stored_columns
+from kokin.ledger._schema import EntryKind, stored_columns
 from kokin.ledger._write_offs_in_force import write_offs_in_force
 from kokin.model import BillStatus, Date, Record, Text, Yen
 from kokin.reconcile import Accounts, Policy
@@ -104,23 +107,26 @@ def limitation_list(accounts: Accounts, until: date) -> pa.Table:
 class WriteOffBatch:
     """The completed rows of one file."""
 
+    source: str
+    """The name of the file."""
     rows: Sequence[Row]
     """With all fields of :class:`WriteOffDecision`, and their number ``row`` in the file."""
     digest: str
     """SHA-256 of the rows in any order: the same rows are booked once."""
 
 
-def write_off_batch(table: Any, day: date | None, place: Callable[[int], Location]) -> WriteOffBatch:
+def write_off_batch(table: Any, day: date | None, source: str) -> WriteOffBatch:
     """Return the completed rows of a table.
 
     Args:
         table: a table with the columns of :class:`WriteOffDecision`.
         day: the day of the rows without one.
-        place: returns the location of a row by its number, from 1.
+        source: the name of the file.
 
     Raises:
         InvalidInputError: not such a table, a row is invalid or half completed, or none is completed.
     """
+    place = partial(Location, source)
     rows = checked_rows(table, WriteOffDecision, place, _SUMMARY)
     rows = [row for row in rows if any(row[name] is not None for name in INPUT_COLUMNS)]
     if not rows:
@@ -132,7 +138,7 @@ def write_off_batch(table: Any, day: date | None, place: Callable[[int], Locatio
     missing = ((row["row"], Issue("FIELD_MISSING", field=name)) for row in rows for name in names if row[name] is None)
     require_none(missing, place, _SUMMARY)
     encoded = _encoded(rows).sort_by([(name, "ascending") for name in _ROW.names])
-    return WriteOffBatch(rows, digest_of(encoded.combine_chunks()))
+    return WriteOffBatch(source, rows, digest_of(encoded.combine_chunks()))
 
 
 def _encoded(rows: Sequence[Row]) -> pa.Table:
@@ -141,16 +147,20 @@ def _encoded(rows: Sequence[Row]) -> pa.Table:
     )
 
 
-def write_off_rows(
-    transaction: Transaction,
-    batch: WriteOffBatch,
-    *,
-    actor: str,
-    today: date,
-    policy: Policy,
-    catalog: Catalog,
-    place: Callable[[int], Location],
-) -> pa.Table:
+def write_off(writer: EntryWriter, batch: WriteOffBatch, policy: Policy, catalog: Catalog) -> EntryResult:
+    """Write off debts; see :meth:`kokin.ledger.Ledger.write_off`."""
+    posted, deliveries = find_posted_file(writer, EntryKind.WRITE_OFF, batch.digest)
+    if posted:
+        return EntryResult(posted, False, {}, 0)
+    rows = _checked(writer, batch, policy, catalog)
+    about = {"source": batch.source, "digest": batch.digest, "delivery": deliveries + 1}
+    writer.begin(EntryKind.WRITE_OFF, **about)
+    writer.add_rows("write_offs", rows)
+    totals = {"given": len(rows), "yen": pc.sum(rows.column("amount")).as_py()}
+    return EntryResult(writer.commit(totals), True, {}, 0)
+
+
+def _checked(writer: EntryWriter, batch: WriteOffBatch, policy: Policy, catalog: Catalog) -> pa.Table:
     """Check the rows of a file against the ledger, and return them as columns of the table ``write_offs``.
 
     Raises:
@@ -158,16 +168,16 @@ def write_off_rows(
     """
     rows = batch.rows
     names = pa.chunked_array([sorted({row["bill_id"] for row in rows})], pa.string())
-    bills = {bill["bill_id"]: bill for bill in latest_versions(transaction, names).to_pylist() if not bill["withdrawn"]}
+    bills = {bill["bill_id"]: bill for bill in latest_versions(writer, names).to_pylist() if not bill["withdrawn"]}
     problems = [
         *_bill_problems(rows, bills),
-        *_day_problems(rows, today, ClosedBooks.read(transaction, None).first_open_day),
+        *_day_problems(rows, writer.day, ClosedBooks.read(writer, None).first_open_day),
         *_article_problems(rows, bills, catalog),
-        *_duplicate_problems(transaction, rows),
-        *_balance_problems(transaction, rows, bills, policy),
-        *approver_problems(rows, actor, policy),
+        *_duplicate_problems(writer, rows),
+        *_balance_problems(writer, rows, bills, policy),
+        *approver_problems(rows, writer.actor, policy),
     ]
-    require_none(problems, place, _SUMMARY)
+    require_none(problems, partial(Location, batch.source), _SUMMARY)
     return _encoded(rows)
 
 
