@@ -54,7 +54,7 @@ from kokin.ledger._active_entries import active_entries
 from kokin.ledger._books import LedgerAccounts
 from kokin.ledger._candidates import CandidateReason
 from kokin.ledger._changes import CHANGE_COLUMNS, BillChanges, ChangeBatches, ChangeCause
-from kokin.ledger._closings import BookedTotals
+from kokin.ledger._closed_books import BookedTotals
 from kokin.ledger._database import LedgerError, LedgerExistsError, shown_url
 from kokin.ledger._debit_records import DEBIT_COLUMNS, DebitState
 from kokin.ledger._debits import DebitAccount, DebitRequest, DebitResults

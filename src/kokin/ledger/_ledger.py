@@ -16,19 +16,13 @@ from sqlalchemy import Connection, inspect
 from sqlalchemy.engine import URL
 
 from kokin.catalog import CATALOG, Catalog
-from kokin.issues import InvalidInputError, Issue, Location
+from kokin.issues import InvalidInputError, Issue
 from kokin.ledger import _queries
 from kokin.ledger._arrivals import open_exceptions, records_by_kind
 from kokin.ledger._books import LedgerAccounts
 from kokin.ledger._changes import BillChanges, ChangeBatches, acknowledge, change_batches, require_cursor_name
-from kokin.ledger._closings import (
-    YEARS,
-    BookedTotals,
-    ClosedBooks,
-    closing_of,
-    new_closing,
-    open_late_digest,
-)
+from kokin.ledger._closed_books import BookedTotals, ClosedBooks, booked_totals, closing_of
+from kokin.ledger._closings import close_period
 from kokin.ledger._components import require_complete
 from kokin.ledger._database import (
     Database,
@@ -75,9 +69,8 @@ from kokin.ledger._refund_decisions import decide_refunds, proposal_table
 from kokin.ledger._refund_orders import RefundOrder, add_results, order_refunds, refund_results, require_transfer_layout
 from kokin.ledger._refund_steps import refund_table
 from kokin.ledger._reversals import reverse_entry, reverse_posting
-from kokin.ledger._row_checks import approver_problems, require_none
 from kokin.ledger._schema import ClosingPeriod, EntryKind
-from kokin.ledger._settlement import Settlement, sealed_settlement, settlement_of
+from kokin.ledger._settlement import Settlement, settlement_of
 from kokin.ledger._trace import SampleOptions, Trace, draw_sample, trace_deposit, trace_entry, trace_receipt
 from kokin.ledger._upload_answers import UploadAnswers, add_answer, answer_batch
 from kokin.ledger._upload_files import EntryDrafts, complete_drafts
@@ -90,7 +83,7 @@ from kokin.model import ArrowStreamExportable
 from kokin.receipts import FilePart, FileRejectedError, ReceiptFile, Totals
 from kokin.receipts.layouts import Layout, load
 from kokin.reconcile import Control, Policy, Reconciliation
-from kokin.rules import RATES, RateTable, fiscal_year
+from kokin.rules import RATES, RateTable
 from kokin.slips import NumberScheme
 from kokin.text import JAPAN
 
@@ -975,24 +968,8 @@ class Ledger:
             InvalidInputError: the period has not ended (CLOSING_FUTURE), is closed (CLOSING_CLOSED), a period or day
                 before it is open (CLOSING_GAP), or there is no approver; nothing was closed.
         """
-        kind = ClosingPeriod(period)
-
-        def write(writer: EntryWriter) -> EntryResult:
-            approvers = [{"row": 1, "approver": approver or None}]
-            require_none(approver_problems(approvers, actor, self.policy), lambda _: Location(), "nothing was closed")
-            today = self._japan_day(at)
-            accounts = LedgerAccounts.build(writer, None, today, catalog).accounts
-            about: dict[str, Any] = {"entry": writer.entry, "today": today, "approver": approver}
-            books = ClosedBooks.read(writer, None)
-            closing = new_closing(books, kind, day, accounts.totals, **about, policy=self.policy, catalog=catalog)
-            if kind in YEARS:
-                closing.totals["settlement"] = sealed_settlement(writer, books, kind, fiscal_year(day), accounts)
-            writer.begin(EntryKind.CLOSING)
-            writer.add_rows("closings", closing.closing)
-            writer.add_rows("closing_figures", closing.figures)
-            return EntryResult(writer.commit(closing.totals), True, {}, 0)
-
-        return self._write(write, actor, reason, at)
+        kind, about = ClosingPeriod(period), {"approver": approver, "catalog": catalog}
+        return self._write(lambda writer: close_period(writer, kind, day, self.policy, **about), actor, reason, at)
 
     def closings(self, as_of: date | datetime | int | None = None, *, catalog: Catalog = CATALOG) -> pa.Table:
         """Return the active closings, with the sums of their periods; yen.
@@ -1072,20 +1049,7 @@ class Ledger:
             InvalidInputError: CLOSING_DIFFERS: the totals are as of a closing, and are not those that it has sealed,
                 because the catalog or the rule of matching is another.
         """
-
-        def read(transaction: Transaction) -> BookedTotals:
-            last = _queries.entry_as_of(transaction, as_of)
-            books, policy = ClosedBooks.read(transaction, last), _queries.policy(transaction, as_of)
-            if books.closings and books.closings[-1].entry_id == last:
-                sealed = _queries.entry_of(transaction, books.closings[-1].entry_id).totals["open_late"]
-                found = open_late_digest(books.open_figures(totals, None, catalog), books)
-                if found != sealed:
-                    where = f"entry {last}"
-                    issue = Issue("CLOSING_DIFFERS", field=where, expected=sealed, found=found)
-                    raise InvalidInputError([issue], "no report")
-            return books.booked_totals(totals, policy, day, catalog)
-
-        return self._read(read)
+        return self._read(lambda transaction: booked_totals(transaction, totals, day, as_of, catalog))
 
     def _japan_day(self, at: date | datetime | None) -> date:
         """Return the day in Japan of a time, by default of the ledger's clock."""

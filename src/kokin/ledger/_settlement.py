@@ -27,7 +27,7 @@ import pyarrow.compute as pc
 from kokin._arrow.aggregate import sum_by
 from kokin.catalog import Catalog
 from kokin.issues import InvalidInputError, Issue
-from kokin.ledger._closings import ClosedBooks, Closing
+from kokin.ledger._closed_books import ClosedBooks, Closing
 from kokin.ledger._database import Transaction
 from kokin.ledger._queries import entry_of
 from kokin.ledger._schema import ClosingPeriod

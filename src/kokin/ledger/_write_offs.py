@@ -22,7 +22,7 @@ from kokin.catalog import Catalog, ClaimClass, claims_of_article
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.ledger import _queries
 from kokin.ledger._active_entries import find_posted_file
-from kokin.ledger._closings import ClosedBooks
+from kokin.ledger._closed_books import ClosedBooks
 from kokin.ledger._database import Transaction
 from kokin.ledger._incoming import digest_of
 from kokin.ledger._journal import EntryResult, EntryWriter
