@@ -10,7 +10,6 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
-import numpy as np
 import pyarrow as pa
 from sqlalchemy import Connection, inspect
 from sqlalchemy.engine import URL
@@ -94,9 +93,6 @@ LOCK_TIMEOUT_S = 600.0
 
 # How often a transaction is tried if the database reports a conflict with another one.
 _ATTEMPTS = 3
-
-_NO_IDS = np.empty(0, np.int64)
-
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -968,8 +964,10 @@ class Ledger:
             InvalidInputError: the period has not ended (CLOSING_FUTURE), is closed (CLOSING_CLOSED), a period or day
                 before it is open (CLOSING_GAP), or there is no approver; nothing was closed.
         """
-        kind, about = ClosingPeriod(period), {"approver": approver, "catalog": catalog}
-        return self._write(lambda writer: close_period(writer, kind, day, self.policy, **about), actor, reason, at)
+        about: dict[str, Any] = {"approver": approver, "catalog": catalog}
+        return self._write(
+            lambda writer: close_period(writer, ClosingPeriod(period), day, self.policy, **about), actor, reason, at
+        )
 
     def closings(self, as_of: date | datetime | int | None = None, *, catalog: Catalog = CATALOG) -> pa.Table:
         """Return the active closings, with the sums of their periods; yen.
@@ -1050,11 +1048,6 @@ class Ledger:
                 because the catalog or the rule of matching is another.
         """
         return self._read(lambda transaction: booked_totals(transaction, totals, day, as_of, catalog))
-
-    def _japan_day(self, at: date | datetime | None) -> date:
-        """Return the day in Japan of a time, by default of the ledger's clock."""
-        day = at or self._clock()
-        return day.astimezone(JAPAN).date() if isinstance(day, datetime) else day
 
     def request_debits(
         self,
@@ -1520,6 +1513,11 @@ class Ledger:
         ``audit_log.csv`` has actor, times, file, reason, version and the hashes of each posting.
         """
         return self._read(lambda transaction: _queries.export(transaction, Path(folder)))
+
+    def _japan_day(self, at: date | datetime | None) -> date:
+        """Return the day in Japan of a time, by default of the ledger's clock."""
+        day = at or self._clock()
+        return day.astimezone(JAPAN).date() if isinstance(day, datetime) else day
 
     def _read(self, work: Callable[[Transaction], T]) -> T:
         """Return the result of a function that reads one snapshot."""
