@@ -120,7 +120,7 @@ def write_city(folder: str | Path, count: int, seed: int, last_day: date | None 
     transfers = _transfers(payments[_STORE], last_day)
     _write_deposits(deposits, payments[_QR], transfers, last_day)
     _write_agent_reports(agent_reports, transfers)
-    intake.write_text(_INTAKE.format(day=last_day), encoding="utf-8")
+    intake.write_text(_intake(last_day), encoding="utf-8")
     return CityFiles(
         folder / "bills.csv",
         (*earlier, *latest),
@@ -419,44 +419,23 @@ def _paid_time(draw: Random) -> time:
 
 # --- other files ------------------------------------------------------------------------------------------------------
 
-_INTAKE = """\
-[source.eltax]
-label = "eL-QR"
-layout = "kokin-csv"
-days = "daily"
-since = {day}
-until = 09:00:00
+_SOURCES = {
+    "eltax": {"label": "eL-QR", "layout": "kokin-csv"},
+    "stores": {"label": "コンビニ収納", "layout": "dsk-csv"},
+    "debit": {"label": "口座振替結果", "layout": "zengin-91"},
+    "agent-reports": {"label": "収納報告", "kind": "agent_reports", "file": "agent-reports.csv"},
+    "deposits": {"label": "振込入金通知", "kind": "deposits", "layout": "zengin-01"},
+}
 
-[source.stores]
-label = "コンビニ収納"
-layout = "dsk-csv"
-days = "daily"
-since = {day}
-until = 09:00:00
 
-[source.debit]
-label = "口座振替結果"
-layout = "zengin-91"
-days = "daily"
-since = {day}
-until = 09:00:00
-
-[source.agent-reports]
-label = "収納報告"
-kind = "agent_reports"
-file = "agent-reports.csv"
-days = "daily"
-since = {day}
-until = 09:00:00
-
-[source.deposits]
-label = "振込入金通知"
-kind = "deposits"
-layout = "zengin-01"
-days = "daily"
-since = {day}
-until = 09:00:00
-"""
+def _intake(day: date) -> str:
+    """Return the TOML file of the sources, from each of which a file comes every day from a day on."""
+    daily = f'days = "daily"\nsince = {day}\nuntil = 09:00:00\n'
+    tables = []
+    for name, keys in _SOURCES.items():
+        lines = "".join(f'{key} = "{value}"\n' for key, value in keys.items())
+        tables.append(f"[source.{name}]\n{lines}{daily}")
+    return "\n".join(tables)
 
 
 @dataclass(slots=True)
