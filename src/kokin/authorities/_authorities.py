@@ -18,7 +18,7 @@ from kokin.intake import load as load_intake
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.model import Digits, Record, Text
 from kokin.reconcile import Policy
-from kokin.text import load_toml
+from kokin.text import load_toml, located_in
 
 T = TypeVar("T")
 
@@ -70,14 +70,11 @@ class Authorities(Record):
             OSError: a file cannot be read.
         """
         file = Path(path)
-        try:
+        with located_in(file.name, "authorities rejected"):
             loaded = cls(**load_toml(file))
             loaded._folder = file.parent
             if issues := [*loaded._conflicts()]:
                 raise InvalidInputError(issues)
-        except InvalidInputError as error:
-            issues = [issue.with_location(Location(file.name)) for issue in error.issues]
-            raise InvalidInputError(issues, "authorities rejected") from None
         for read in (loaded.policy, loaded.catalog, loaded.intake):
             for code in loaded.codes:
                 read(code)

@@ -34,7 +34,7 @@ from kokin.ledger._schema import DISPOSITIONS, RECORD_FIELDS, EntryKind
 from kokin.matching import MATCHED_COLUMNS, Index
 from kokin.model import Bill, Date, Digits, Disposition, ReceiptKind, Record, Text, Yen
 from kokin.reconcile import Policy
-from kokin.text import load_toml
+from kokin.text import load_toml, located_in
 
 _SUMMARY = "nothing was opened"
 _EL_FIELDS = ("payee_code", "item_code", "case_key", "confirmation")
@@ -129,11 +129,8 @@ class OpeningTotals(Record):
             OSError: the file cannot be read.
         """
         file = Path(path)
-        try:
+        with located_in(file.name, "totals rejected"):
             return cls(**load_toml(file))
-        except InvalidInputError as error:
-            issues = [issue.with_location(Location(file.name)) for issue in error.issues]
-            raise InvalidInputError(issues, "totals rejected") from None
 
     def differences(self, found: Self) -> Iterator[Issue]:
         """Yield ``OPENING_TOTAL`` for each total that differs: which one, expected and found."""

@@ -27,12 +27,12 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, Field
 
-from kokin.issues import InvalidInputError, Issue, Location
+from kokin.issues import InvalidInputError, Issue
 from kokin.ledger._queue_files import AuthorityFiles, Lease, QueuedFile
 from kokin.ledger._queue_post import AuthorityFileResult, AuthorityFileState, PostingJob, PostingProcess, PostingResult
 from kokin.model import Record
 from kokin.receipts import layouts
-from kokin.text import file_name, load_toml
+from kokin.text import file_name, load_toml, located_in
 
 #: When :meth:`WorkQueue.work` ends: when it is stopped, when no file is due, or after the files of one scan.
 Until: TypeAlias = Literal["stopped", "empty", "scanned"]
@@ -104,24 +104,17 @@ class QueueSettings(Record):
             InvalidInputError: not TOML, a setting is invalid, or an authority has no ledger or no layout.
             OSError: the file cannot be read.
         """
-        try:
+        with located_in(path.name, "queue settings rejected"):
             settings = cls(**load_toml(path))
-        except InvalidInputError as error:
-            raise _rejected(path, error.issues) from None
-        missing = [
-            Issue("FIELD_MISSING", field=f"authorities.{code}.{name}")
-            for code in settings.authorities
-            for name in ("ledger", "layouts")
-            if not getattr(settings.of(code), name)
-        ]
-        if missing:
-            raise _rejected(path, missing)
-        return settings
-
-
-def _rejected(path: Path, issues: list[Issue]) -> InvalidInputError:
-    located = [issue.with_location(Location(path.name)) for issue in issues]
-    return InvalidInputError(located, "queue settings rejected")
+            missing = [
+                Issue("FIELD_MISSING", field=f"authorities.{code}.{name}")
+                for code in settings.authorities
+                for name in ("ledger", "layouts")
+                if not getattr(settings.of(code), name)
+            ]
+            if missing:
+                raise InvalidInputError(missing)
+            return settings
 
 
 class WorkQueue:

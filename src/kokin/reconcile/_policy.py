@@ -8,10 +8,9 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field
 
-from kokin.issues import InvalidInputError, Location
 from kokin.model import Digits, Record, Yen
 from kokin.rules import Segment, SplitMethod
-from kokin.text import load_toml
+from kokin.text import load_toml, located_in
 
 RefundInterestStart: TypeAlias = Literal["month", "payment", "none"]
 PairField: TypeAlias = Literal["paid_on", "paid_time", "store_code"]
@@ -111,10 +110,5 @@ class Policy(Record):
             OSError: the file cannot be read.
         """
         file = Path(path)
-        location = Location(file.name)
-        values = load_toml(file)
-        try:
-            return cls(**values)
-        except InvalidInputError as error:
-            issues = [issue.with_location(location) for issue in error.issues]
-            raise InvalidInputError(issues, "policy rejected") from None
+        with located_in(file.name, "policy rejected"):
+            return cls(**load_toml(file))

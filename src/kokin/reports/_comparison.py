@@ -22,7 +22,7 @@ from kokin.matching import first_of_groups, group, starts_of_runs
 from kokin.model import ArrowStreamExportable, Record, Text
 from kokin.reconcile import Control
 from kokin.reports._terms import Language, Terms
-from kokin.text import file_name, load_toml
+from kokin.text import file_name, load_toml, located_in
 
 _Name = Annotated[str, Text(80, min=1)]
 _Names = Annotated[tuple[_Name, ...], Field(strict=False)]
@@ -77,11 +77,8 @@ class ComparisonMap(Record):
             OSError: the file cannot be read.
         """
         file = Path(path)
-        try:
+        with located_in(file.name, "the map was rejected"):
             return cls(**load_toml(file))
-        except InvalidInputError as error:
-            issues = [issue.with_location(Location(file.name)) for issue in error.issues]
-            raise InvalidInputError(issues, "the map was rejected") from None
 
     @property
     def key_columns(self) -> tuple[str, ...]:

@@ -31,10 +31,10 @@ from kokin._arrow.convert import (
 )
 from kokin._arrow.digits import to_digits
 from kokin._arrow.validate import field_column
-from kokin.issues import InvalidInputError, Issue, Location
+from kokin.issues import InvalidInputError, Issue
 from kokin.model import Bill, Digits, Record, arrow_schema, field_types
 from kokin.slips import gs1_128
-from kokin.text import load_toml
+from kokin.text import load_toml, located_in
 
 #: The number of digits of a case key, a confirmation number, and the free field of a barcode.
 KEY_DIGITS, CONFIRMATION_DIGITS, FREE_DIGITS = 20, 6, 21
@@ -392,12 +392,8 @@ class NumberScheme(Record):
             OSError: the file cannot be read.
         """
         file = Path(path)
-        values = load_toml(file)
-        try:
-            return cls.parse(values)
-        except InvalidInputError as error:
-            issues = [issue.with_location(Location(file.name)) for issue in error.issues]
-            raise InvalidInputError(issues, "scheme rejected") from None
+        with located_in(file.name, "scheme rejected"):
+            return cls.parse(load_toml(file))
 
     def for_item(self, item_code: str) -> ItemScheme | None:
         """Return the rule of an item; None if the scheme has none."""

@@ -10,10 +10,10 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import ConfigDict, Field, model_validator
 
-from kokin.issues import InvalidInputError, Issue, Location
+from kokin.issues import InvalidInputError, Issue
 from kokin.model import Record
 from kokin.slips._slip_values import VALUE_NAMES
-from kokin.text import load_toml
+from kokin.text import load_toml, located_in
 
 #: The smallest font size in points of a text, and of a label.
 MIN_TEXT_PT, MIN_LABEL_PT = 8.0, 7.0
@@ -234,9 +234,5 @@ def load_template(name: str | Path) -> Template:
         OSError: the file cannot be read.
     """
     file = template_file(name)
-    tables = load_toml(file)
-    try:
-        return Template(**tables)
-    except InvalidInputError as error:
-        issues = [issue.with_location(Location(file.name)) for issue in error.issues]
-        raise InvalidInputError(issues, "invalid template") from None
+    with located_in(file.name, "invalid template"):
+        return Template(**load_toml(file))

@@ -41,7 +41,7 @@ from kokin.text._encodings import (
     find_gaiji,
 )
 from kokin.text._terms import terms
-from kokin.text._toml import load_toml, parse_toml
+from kokin.text._toml import load_toml, located_in, parse_toml
 
 __all__ = [
     "EBCDIC_TO_HALF_WIDTH",
@@ -68,6 +68,7 @@ __all__ = [
     "infer_year",
     "is_my_number",
     "load_toml",
+    "located_in",
     "mask",
     "parse_date_text",
     "parse_toml",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -59,6 +60,23 @@ def parse_toml(text: str, name: str = "", *, parse_float: Callable[[str], Any] =
         raise _invalid(name, "TOML", "tables or arrays nested too deeply") from None
     except ValueError as error:  # a TOMLDecodeError, or a number with too many digits
         raise _invalid(name, "TOML", str(error)) from None
+
+
+@contextmanager
+def located_in(file: str, summary: str) -> Iterator[None]:
+    """Locate the issues of an error in a file, and say what was rejected.
+
+    Args:
+        file: the name of the file that is read and checked in the block.
+        summary: the summary of the error.
+
+    Raises:
+        InvalidInputError: the block raised one.
+    """
+    try:
+        yield
+    except InvalidInputError as error:
+        raise InvalidInputError([issue.with_location(Location(file)) for issue in error.issues], summary) from None
 
 
 def _invalid(name: str, expected: str, found: str) -> InvalidInputError:
