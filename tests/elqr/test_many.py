@@ -15,21 +15,10 @@ from hypothesis import strategies as st
 from kokin import elqr
 from kokin.elqr import ElQr, PayloadError, build_many, parse_many
 from kokin.issues import InvalidInputError, Issue, Location, from_table
+from tests.elqr.test_code import FIELDS
 from tests.support import examples
 
-ROW: dict[str, Any] = {
-    "payee_code": "99999",
-    "office_code": "001",
-    "item_code": "127",
-    "case_key": "1234567890",
-    "confirmation": "123456",
-    "amount": 12300,
-    "levy_year": 2026,
-    "tax_year": 2026,
-    "period": "00",
-    "due_on": date(2026, 6, 1),
-    "payable_until": date(2026, 7, 10),
-}
+ROW: dict[str, Any] = FIELDS["A"]
 TYPES = {"amount": pa.int64(), "levy_year": pa.int64(), "tax_year": pa.int64()} | dict.fromkeys(
     ["due_on", "payable_until"], pa.date32()
 )
