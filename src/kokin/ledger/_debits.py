@@ -164,8 +164,7 @@ def request_debits(
         values = {name: counts[name] for name in _REQUEST_COUNTS}
         return DebitRequest(None, False, **values, digest=""), None
     debits = [_debit(row, bills[row["bill_id"]]["customer_number"]) for row in due]
-    drafts = EntryDrafts(writer, path.parent, writer.entry)
-    try:
+    with EntryDrafts(writer, path.parent, writer.entry) as drafts:
         try:
             digest = drafts.write(path.name, pa.Table.from_pylist(debits), layout, header, request=True)
         except InvalidInputError as error:
@@ -183,9 +182,6 @@ def request_debits(
         counts["yen"] = sum(debit["amount"] for debit in debits)
         totals = {name: counts[name] for name in _REQUEST_COUNTS}
         entry = writer.commit({**totals, "retry": retry, "token": drafts.token})
-    except BaseException:
-        drafts.remove()
-        raise
     return DebitRequest.of(entry, inserted=True), drafts
 
 

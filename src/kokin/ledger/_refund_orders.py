@@ -186,8 +186,7 @@ def order_refunds(
         problems.append((1, Issue("FILE_EMPTY")))
     require_none(problems, place, summary)
     transfers = [_transfer(row, parts[row["part"]]) for row in rows]
-    drafts = EntryDrafts(writer, path.parent, writer.entry)
-    try:
+    with EntryDrafts(writer, path.parent, writer.entry) as drafts:
         try:
             digest = drafts.write(path.name, pa.Table.from_pylist(transfers), layout, header)
         except InvalidInputError as error:
@@ -213,9 +212,6 @@ def order_refunds(
         writer.add_rows("refund_steps", step_rows(steps))
         yen = sum(transfer["amount"] for transfer in transfers)
         entry = writer.commit({"ordered": len(steps), "yen": yen, "token": drafts.token})
-    except BaseException:
-        drafts.remove()
-        raise
     return RefundOrder.of(entry, inserted=True), drafts
 
 

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pyarrow as pa
 from sqlalchemy import select
@@ -47,13 +47,20 @@ class UploadFile:
 
 
 class EntryDrafts:
-    """The drafts of the files of one entry in a folder."""
+    """The drafts of the files of one entry in a folder; a ``with`` block that fails removes them."""
 
     def __init__(self, transaction: Transaction, folder: Path, entry: int) -> None:
         self.folder, self.entry = folder, entry
         self.token = secrets.token_hex(8)
         self._mark = f"{entry}.{_ledger_mark(transaction)}.{self.token}.part"
         self._names: list[str] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is not None:
+            self._remove()
 
     def write(
         self, name: str, rows: pa.Table, layout: Layout, header: Mapping[str, Any], *, request: bool = False
@@ -74,8 +81,7 @@ class EntryDrafts:
         self._names.append(name)
         return sha256(self._path(name).read_bytes()).hexdigest()
 
-    def remove(self) -> None:
-        """Remove the drafts."""
+    def _remove(self) -> None:
         for path in self.folder.glob(f".*.{self._mark}"):
             path.unlink(missing_ok=True)
 

@@ -205,7 +205,7 @@ def make_upload(writer: EntryWriter, request: UploadRequest, folder: Path) -> tu
     if len(plan.operations):
         if not request.layout.verified:
             issues.append(Issue("LAYOUT_UNVERIFIED", found=request.layout.name))
-        try:
+        with drafts:
             writer.begin(EntryKind.UPLOAD, source=request.source, layout=request.layout.name)
             record_no = np.arange(1, len(plan.operations) + 1)
             files = _write_drafts(drafts, plan, record_no, request, suffix)
@@ -214,9 +214,6 @@ def make_upload(writer: EntryWriter, request: UploadRequest, folder: Path) -> tu
             totals = {**counts, "sent": len(record_no), "yen": yen, "token": drafts.token}
             totals["files"] = [asdict(file) for file in files]
             entry = writer.commit(totals)
-        except BaseException:
-            drafts.remove()
-            raise
     return UploadRun(entry, **counts, files=tuple(files), completed=(), issues=tuple(issues)), drafts
 
 
