@@ -5,33 +5,32 @@ from pathlib import Path
 
 from hypothesis import settings
 
-from tests.support import THOROUGH, examples
+from tests.support import PASSED_FILE, THOROUGH, examples
 
 # A timed test is a flaky test: speed is measured in `benchmarks/`. A gate tries the same examples each time, so that it
 # judges the change and not the day; elsewhere each run tries new ones.
 settings.register_profile("kokin", deadline=None, derandomize=bool(os.environ.get("CI")), max_examples=examples(100))
 settings.load_profile("kokin")
 
-# The gate runs the tests first quickly, then thoroughly: the first run writes the tests that passed into a file of this
-# name, and the second one leaves them out, except those that generate more examples.
-_PASSED_FILE = os.environ.get("KOKIN_PASSED")
+# The gate runs the tests first quickly, then thoroughly: the second run leaves out those that passed in the first one,
+# except those that generate more examples.
 _passed: list[str] = []
 
 
 def pytest_runtest_logreport(report):
-    if _PASSED_FILE and report.when == "call" and report.passed:
+    if PASSED_FILE and report.when == "call" and report.passed:
         _passed.append(report.nodeid)
 
 
 def pytest_sessionfinish(session):
-    if _PASSED_FILE and not THOROUGH and not hasattr(session.config, "workerinput"):
-        Path(_PASSED_FILE).write_text("\n".join(_passed), encoding="utf-8")
+    if PASSED_FILE and not THOROUGH and not hasattr(session.config, "workerinput"):
+        Path(PASSED_FILE).write_text("\n".join(_passed), encoding="utf-8")
 
 
 def pytest_collection_modifyitems(config, items):
-    if not (_PASSED_FILE and THOROUGH):
+    if not (PASSED_FILE and THOROUGH):
         return
-    passed = set(Path(_PASSED_FILE).read_text(encoding="utf-8").splitlines())
+    passed = set(Path(PASSED_FILE).read_text(encoding="utf-8").splitlines())
 
     def is_needed(item):
         return item.nodeid not in passed or getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
