@@ -12,7 +12,7 @@ from kokin.issues import InvalidInputError
 from kokin.ledger import EntryKind, RefundDecision, active_entries
 from kokin.reconcile import Policy, build_accounts, reconcile
 from kokin.reports import Report
-from tests.support import THOROUGH, added_changes
+from tests.support import added_changes, examples
 
 DAY = date(2026, 12, 18)
 TAX = {"charge": "fixed-asset-tax", "payer_key": "P1"}
@@ -329,7 +329,7 @@ def test_an_existing_file_is_not_replaced(town, tmp_path):
     assert states(town)["P2-3"][0] == "decided"
 
 
-@pytest.mark.parametrize("seed", range(24 if THOROUGH else 4))
+@pytest.mark.parametrize("seed", range(examples(24)))
 def test_any_sequence_of_posts_steps_and_reversals_keeps_the_controls(seed, ledger, bills, receipts, tmp_path):
     """No proposal is ordered again before its transfer came back or its order was reversed; T4 to T8 hold."""
     rng = random.Random(seed)
