@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kokin.receipts import _fast, layouts
-from kokin.receipts._record import Decoder
 from kokin.receipts.layouts import Layout
 from tests.receipts.differential import LAYOUTS, agree, reading_of, synthetic
 from tests.support import examples
@@ -249,78 +247,3 @@ def test_a_code_that_the_mapping_does_not_know(codes: str) -> None:
     rows = [f"{i % 5}2026040100000000{i + 1:03d}    \n" for i in range(100)]
     read, totals, issues, _ = agree("".join(rows).encode(), layouts.parse(MAPPED_CODES % codes, "mapped"))
     assert (len(read), totals.rejected, {issue.code for issue in issues}) == (40, 60, {"CODE_UNKNOWN"})
-
-
-# Receipts in the columns of another system, in the forms that exports have.
-_EXPORT = """
-ja = "収納"
-en = "receipts of an export"
-format = "csv"
-encoding = "cp932"
-newline = "CRLF"
-verified = true
-source = ["invented"]
-identity = "content"
-
-[csv]
-header = "names"
-delimiter = "comma"
-other_columns = "ignore"
-
-[records.data]
-role = "data"
-ja = "収納"
-en = "receipt"
-fields = [
-  { id = "day", column = "領収日", ja = "領収日", en = "day", type = "date", format = "YYYY-MM-DD", length = 24 },
-  { id = "yen", column = "金額", ja = "金額", en = "yen", type = "yen", length = 14 },
-  { id = "customer", column = "お客様番号", ja = "番号", en = "number", type = "digits", length = 8 },
-]
-
-[receipt]
-paid_on = "day"
-amount = "yen"
-customer_number = "customer"
-"""
-_ROWS = "\r\n".join(f"2026-04-{day:02d},{day * 100},{day:08d},備考" for day in range(1, 31)) + "\r\n"
-
-
-def test_columns_of_other_names_are_read_by_the_fast_reader(monkeypatch: pytest.MonkeyPatch) -> None:
-    layout = layouts.parse(_EXPORT, "export")
-    assert _fast.supports(layout, ["day", "yen", "customer"])
-    content = ("領収日,金額,お客様番号\r\n" + _ROWS.replace(",備考", "")).encode("cp932")
-    agree(content, layout)
-    monkeypatch.setattr(Decoder, "decode", None)  # no record is read singly, though dates are shorter than the field
-    rows, totals, issues, _ = reading_of(content, layout)
-    assert (totals.accepted, issues) == (30, [])
-    assert (rows[1]["amount"], rows[1]["customer_number"]) == (200, "00000002")
-
-
-@pytest.mark.parametrize(
-    ("changes", "cells"),
-    [
-        ({}, {}),
-        ({'delimiter = "comma"': 'delimiter = "tab"'}, {",": "\t"}),
-        ({'delimiter = "comma"': 'delimiter = "semicolon"'}, {",": ";"}),
-        ({'type = "yen"': 'type = "yen", formatted = true'}, {"00,0": "00円,0"}),
-        ({'type = "digits"': 'type = "digits", zero_pad = true'}, {",000000": ","}),
-        ({"YYYY-MM-DD": "wareki R8.6.1"}, {"2026-04-": "R8.4."}),
-        ({"YYYY-MM-DD": "YYYY年M月D日"}, {"2026-04-": "2026年4月"}),
-        ({"YYYY-MM-DD": "YYYY/MM/DD"}, {"2026-04-": "2026/04/"}),
-    ],
-)
-def test_all_readers_agree_on_the_forms_of_exports(changes: dict[str, str], cells: dict[str, str]) -> None:
-    text, content = _EXPORT, "領収日,金額,お客様番号,備考\r\n" + _ROWS
-    for before, after in changes.items():
-        assert before in text
-        text = text.replace(before, after)
-    if "YYYY年" in text:
-        content = re.sub(r"2026-04-(\d\d)", r"2026-04-\1日", content)
-    for before, after in cells.items():
-        assert before in content
-        content = content.replace(before, after)
-    rows, totals, issues, _ = agree(content.encode("cp932"), layouts.parse(text, "export"))
-    assert (totals.accepted, issues) == (30, [])
-    assert [row["amount"] for row in rows] == [day * 100 for day in range(1, 31)]
-    assert rows[0]["customer_number"] == "00000001"
-    assert rows[29]["paid_on"].isoformat() == "2026-04-30"

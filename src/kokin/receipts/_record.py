@@ -300,6 +300,10 @@ class RecordMapping:
         ids = self.layout.mappings[self.table][name].ids if name in self.layout.mappings[self.table] else []
         return ids[0].removeprefix("header.") if ids else name
 
+    def blank(self, name: str) -> Any:
+        """Return the canonical value of a blank in a column."""
+        return next(step.blank for step in self._steps if step.name == name)
+
     def values(self, record: Values, header: Values) -> tuple[dict[str, Any], list[Issue]]:
         """Return the canonical values of a detail record under its header, and the errors in them.
 
@@ -439,8 +443,7 @@ def _field_getter(path: str) -> Callable[[Values, Values], Any]:
 
 def _joined(source: Source, field_type: Any) -> Callable[[Values, Values], Any]:
     """Return the function that joins fields; for names, it returns those that are not empty."""
-    getters = [_field_getter(path) for path in source.join]
-    separator = "-" if source.separator is None else source.separator
+    getters, separator = [_field_getter(path) for path in source.join], joined_by(source)
 
     def joined(record: Values, header: Values) -> Any:
         values = [get(record, header) for get in getters]
@@ -451,6 +454,11 @@ def _joined(source: Source, field_type: Any) -> Callable[[Values, Values], Any]:
         return separator.join(value.isoformat() if isinstance(value, date) else str(value) for value in values)
 
     return joined
+
+
+def joined_by(source: Source) -> str:
+    """Return the text between the joined fields of a source."""
+    return "-" if source.separator is None else source.separator
 
 
 def as_code(value: Any) -> str:

@@ -15,6 +15,8 @@ from kokin._arrow.digits import digit_words, non_digit_words, parse_words
 
 #: The least stride, so that every field begins or ends eight bytes within its row.
 MIN_STRIDE = 16
+#: The most digits of a number of :func:`integer`.
+MAX_DIGITS = 18
 
 # Words contain the difference of each byte to the digit 0.
 _ZEROS = 0x3030303030303030

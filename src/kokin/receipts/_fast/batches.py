@@ -24,7 +24,7 @@ from kokin.receipts._fast.headers import HeaderReader
 from kokin.receipts._framing import Blank, Block, Frame, Lines, Piece, has_stray_quote, split_row
 from kokin.receipts._record import Decoder, ReceiptMapping
 from kokin.receipts._session import BATCH_ROWS, ParsedRecord, Session, receipt_batch
-from kokin.receipts.layouts import Layout, RecordKind
+from kokin.receipts.layouts import FieldType, Layout, RecordKind
 from kokin.text import EBCDIC_TO_HALF_WIDTH
 
 # With fewer consecutive records, columns cost more than they save.
@@ -44,7 +44,9 @@ def supports(layout: Layout, columns: list[str]) -> bool:
     return (
         bool(layout.receipt)
         and not layout.xml
-        and all(columns)  # an ignored column has no place in a record
+        and any(columns)
+        # A field of kanji is in cp932 whatever the encoding of the file is.
+        and not (layout.encoding == "utf-8" and any(f.type is FieldType.KANJI for f in layout.data.fields))
         and all(supports_kind(layout, kind) for kind in _detail_kinds(layout, columns)[1])
     )
 
@@ -167,7 +169,7 @@ class _BatchReader:
         assert self._matrix is not None
         rows = split_lines(lines, self._matrix.margin)
         classes = np.zeros(lines.count, np.int8)
-        has_other_cells = rows.cells != len(self._kinds[0].fields)
+        has_other_cells = rows.cells != self._matrix.columns
         classes[has_other_cells] = np.where(rows.quotes[has_other_cells] == 0, _OTHER_WIDTH, _UNREAD)
         classes[lines.blanks] = _BLANK
         indexes = np.flatnonzero(classes == 0)
@@ -401,7 +403,8 @@ class _BatchReader:
 
     def _count_misquoted(self, run: _Run, rows: CsvRows, is_left: BoolArray) -> None:
         """Count those of the rows that are left which have a stray quote, or quotes and other cells than columns."""
-        columns, codes = len(self._kinds[0].fields), Counter[str]()
+        assert self._matrix is not None
+        columns, codes = self._matrix.columns, Counter[str]()
         for i in np.flatnonzero(is_left & (rows.quotes > 0) & (run.classes != _BLANK)).tolist():
             row, delimiter = rows.lines.frame(i).raw, self._framing.delimiter
             if has_stray_quote(row, delimiter):

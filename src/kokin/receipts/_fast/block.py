@@ -21,9 +21,10 @@ import pyarrow.compute as pc
 
 from kokin._arrow.convert import BoolArray, Int64Array, UInt8Array, buffer_view, from_numpy, string_array
 from kokin.issues import InvalidInputError
-from kokin.model import Digits, Receipt, ReceiptKind, Yen, arrow_schema, field_types
+from kokin.model import Amounts, Digits, Names, Receipt, ReceiptKind, Text, Yen, arrow_schema, field_types
 from kokin.receipts._columns import array_of, as_int, repeated
 from kokin.receipts._fast.ascii_words import (
+    MAX_DIGITS,
     MIN_STRIDE,
     CharsetCheck,
     cut,
@@ -39,7 +40,7 @@ from kokin.receipts._fast.ascii_words import (
 )
 from kokin.receipts._fast.texts import trimmed, zero_padded
 from kokin.receipts._fields import CellReader, cell_reader
-from kokin.receipts._record import MANUAL_KINDS, ReceiptMapping
+from kokin.receipts._record import MANUAL_KINDS, ReceiptMapping, joined_by
 from kokin.receipts.layouts import Field, FieldType, Layout, RecordKind, Rule, Source, Total
 from kokin.receipts.layouts._schema import DATED, NUMERIC, VARIABLE_FORMATS
 
@@ -53,7 +54,6 @@ _ARROW_TYPES = {
     FieldType.DATE: pa.date32(),
     FieldType.TIME: pa.time32("s"),
 }
-_MAX_DIGITS = 18
 _MAX_KNOWN_CELLS = 4096
 # A newline of two bytes may be part of the width.
 _MIN_WIDTH = MIN_STRIDE + 2
@@ -238,6 +238,8 @@ class ColumnReader:
     def _is_missing(self, name: str, block: ParsedBlock) -> BoolArray:
         """Whether each record has no value of a canonical column."""
         source, nowhere = self.mapping.sources.get(name), np.zeros(len(block.valid), np.bool_)
+        if source is not None and source.blank is not None:
+            return nowhere
         null = ~nowhere if source is None else self._null(source, block)
         return nowhere if null is None else null
 
@@ -346,7 +348,8 @@ class ColumnReader:
         for name, source in self.mapping.sources.items():
             kind = self._types[name]
             if source.join:
-                columns[name] = pc.binary_join_element_wise(*(column(p).cast(pa.string()) for p in source.join), "-")
+                texts = [column(path).cast(pa.string()) for path in source.join]
+                columns[name] = pc.binary_join_element_wise(*texts, joined_by(source))
             elif source.first:
                 columns[name] = pc.coalesce(*map(column, source.first))
             elif source.rules:
@@ -359,6 +362,8 @@ class ColumnReader:
                 field_type = field_types(Receipt).get(name)
                 width = field_type.width if isinstance(field_type, Digits) and field_type.zero_pad else 0
                 columns[name] = column(source.field, width)
+            if source.blank is not None and not source.values:
+                columns[name] = pc.coalesce(columns[name], repeated(self.mapping.blank(name), count))
         return columns | self.mapping.key.arrays(column, header)
 
     def _column(self, path: str, block: ParsedBlock, chosen: BoolArray | None, width: int) -> pa.Array:
@@ -439,6 +444,8 @@ def supports_kind(layout: Layout, kind: RecordKind) -> bool:
     paths = [path for source in layout.receipt.values() for path in [*source.first, source.field * bool(source.values)]]
     if any(path.startswith("header.") for path in paths):
         return False
+    if not all(_supports_source(layout, kind, name) for name in layout.receipt):
+        return False
     # A constant is tested on the bytes of a record, and has no column of its own.
     constants = [f for f in kind.fields if f.const is not None]
     if constants and (layout.csv or any(f.id in layout.mapped for f in constants)):
@@ -449,9 +456,22 @@ def supports_kind(layout: Layout, kind: RecordKind) -> bool:
         or f.formatted
         or f.format in VARIABLE_FORMATS
         or (f.format and not f.format.split()[-1].isalpha())
-        or (f.type in (FieldType.NUMBER, FieldType.YEN) and f.length > _MAX_DIGITS)
+        or (f.type in (FieldType.NUMBER, FieldType.YEN) and f.length > MAX_DIGITS)
         for f in kind.fields
     )
+
+
+def _supports_source(layout: Layout, kind: RecordKind, name: str) -> bool:
+    """Whether the values of a canonical column are valid if its fields are, so that they need no further test."""
+    source, rule = layout.receipt[name], field_types(Receipt).get(name)
+    fields = [kind.by_id[path] for path in source.ids if path in kind.by_id]
+    is_text = any(f.type in (FieldType.TEXT, FieldType.KANJI) for f in fields)
+    if is_text and (isinstance(rule, Digits) or any(name in members for members in layout.together.values())):
+        return False
+    if source.join and isinstance(rule, Text):
+        widest = sum(max(f.length, len(f.format or "")) for f in fields) + len(joined_by(source)) * (len(fields) - 1)
+        return widest <= rule.width
+    return not source.slice and not isinstance(rule, Names | Amounts)
 
 
 def _known_codes(f: Field, layout: Layout) -> list[str]:
