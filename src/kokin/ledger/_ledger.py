@@ -109,7 +109,12 @@ from kokin.ledger._upload_status import UploadStatus, upload_status
 from kokin.ledger._uploads import MAX_ROWS, UploadRun, make_upload, upload_request
 from kokin.ledger._vanished_bills import Register
 from kokin.ledger._verify import Verification, verify
-from kokin.ledger._write_offs import limitation_list, write_off_batch, write_off_rows
+from kokin.ledger._write_offs import (
+    limitation_list,
+    require_write_off_restorable,
+    write_off_batch,
+    write_off_rows,
+)
 from kokin.ledger._write_offs_in_force import write_offs_in_force
 from kokin.model import ArrowStreamExportable
 from kokin.receipts import FilePart, FileRejectedError, ReceiptFile, Totals
@@ -274,7 +279,7 @@ class Ledger:
         """Run a block as a dry run: everything is computed and can be read inside, and nothing is written.
 
         The block is one transaction of the only writer, which is rolled back at its end, also if it raises.
-        :meth:`make_upload`, which writes files, cannot be run in it.
+        :meth:`make_upload`, :meth:`order_refunds` and :meth:`request_debits`, which write files, cannot be run in it.
 
         Raises:
             LedgerError: the database failed.
@@ -686,8 +691,7 @@ class Ledger:
                 be written, or the folder has another file of the name; nothing was sent.
             OSError: the folder cannot be written; after the entry was committed, run again to complete the files.
         """
-        if self._dry_run is not None:
-            raise LedgerError("an upload writes files; it cannot be made in a dry run")
+        self._require_no_dry_run()
         layout = layout if isinstance(layout, Layout) else load(layout)
         options: dict[str, Any] = {"rows": rows, "whole": whole, "resend_before": resend_before, "header": header}
         request = upload_request(bills, layout, source=source, **options)
@@ -988,10 +992,11 @@ class Ledger:
             at: the effective time; by default now, by the ledger's clock.
 
         Raises:
-            InvalidInputError: an unknown proposal, one that is not decided or was ordered, a value that the layout
-                cannot write, or the path exists; nothing was ordered.
+            InvalidInputError: an unknown proposal, one that is not decided or was ordered, or whose yen are no longer
+                paid in excess; a value that the layout cannot write, or the path exists; nothing was ordered.
             OSError: the file cannot be written; after the entry was committed, run again to complete it.
         """
+        self._require_no_dry_run()
         layout = layout if isinstance(layout, Layout) else load(layout)
         require_transfer_layout(layout)
         path, values = Path(path), dict(header or {})
@@ -1032,7 +1037,8 @@ class Ledger:
             at: the effective time; by default now, by the ledger's clock.
 
         Raises:
-            InvalidInputError: a row is invalid, its proposal is unknown or not ordered; nothing was added.
+            InvalidInputError: a row is invalid, its proposal is unknown or not ordered, or it is a result of an earlier
+                order of the proposal; nothing was added.
         """
         place = partial(Location, source)
         batch = refund_results(results, source, place)
@@ -1329,6 +1335,7 @@ class Ledger:
                 write, or the path exists; nothing was requested.
             OSError: the file cannot be written; after the entry was committed, run again to complete it.
         """
+        self._require_no_dry_run()
         layout = layout if isinstance(layout, Layout) else load(layout)
         require_debit_layout(layout)
         path = Path(path)
@@ -1498,6 +1505,8 @@ class Ledger:
             require_debit_reversible(writer, target.root, target.kind, target.reversed_ids)
             if target.kind is EntryKind.REFUND:
                 require_refund_reversible(writer, target.root, target.reversed_ids)
+            if target.kind is EntryKind.WRITE_OFF:
+                require_write_off_restorable(writer, target.root, target.reversed_ids)
             if target.kind is EntryKind.CLOSING:
                 require_closing_reversible(writer, target.root, target.reversed_ids, actor, self.policy)
             self._begin_reversal(writer, reason, actor, at, reverses_entry_id=entry)
@@ -1864,6 +1873,11 @@ class Ledger:
         if entry and self._dry_run is None:
             _log_entry(entry)
         return result
+
+    def _require_no_dry_run(self) -> None:
+        """Raise :class:`LedgerError` in a dry run: a file for another system would remain."""
+        if self._dry_run is not None:
+            raise LedgerError("files for another system cannot be written in a dry run")
 
     def _reading(self) -> AbstractContextManager[Connection]:
         return self._database.reading() if self._dry_run is None else nullcontext(self._dry_run)
