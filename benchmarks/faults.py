@@ -3,7 +3,8 @@
 The work is a list of steps, from creating the ledger to reversing files and loads of bills. A process does it; a fault
 interrupts the process in a random step at a random time; the next process continues with the steps that have no entry.
 After each fault the ledger is verified: every entry whose writing had returned must be in it. At the end its outcomes,
-balances, deposits, reports, bills and policy are compared with those of an undisturbed run.
+balances, deposits, reports, bills, decisions, refunds, write-offs, files and policy are compared with those of an
+undisturbed run.
 
     python benchmarks/faults.py [--kills N] [--fault NAME] [--step NAME] [--seed N] [--url URL | --postgres]
 
@@ -27,7 +28,7 @@ import subprocess
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date
@@ -65,6 +66,13 @@ class City:
     debts: pa.Table
     """Debts whose slips get numbers; some are issued again in the same file."""
     files: list[pa.Table]
+    """The first records of the first file are those of ``decisions`` and ``refunds``; so their ids are known."""
+    decisions: pa.Table
+    """What three payments for no bill are for."""
+    refunds: list[str]
+    """The proposals of four bills that are paid in duplicate."""
+    write_offs: pa.Table
+    """Some yen of four bills that nobody pays."""
     deposits: pa.Table
     reports: pa.Table
 
@@ -82,6 +90,12 @@ def city(rng: random.Random, bill_count: int = 80, size: int = 60) -> City:
         for issue_no in range(1, 3 if n % 10 == 0 else 2)
     ]
     changed = [{**bill, "amount": 700} for bill in rng.sample(bills, bill_count // 2)]
+    for n in range(4):
+        for name, case_key in ((f"R{n}", 10_000 + n), (f"W{n}", 20_000 + n)):
+            case = {"bill_id": name, "case_key": f"{case_key:020d}", "amount": 2_000 + n, "due_on": date(2026, 6, 1)}
+            bills.append({**SLIP, **case})
+    # Records 1 to 3 are for no bill, 4 to 7 pay R0 to R3, 8 to 11 pay them again.
+    known = [*((30_000 + n, 500) for n in range(3)), *((10_000 + n % 4, 2_000 + n % 4) for n in range(8))]
     files = []
     for number in range(4):
         file_columns = {"source": f"day-{number}.csv", "digest": f"{number:064d}"}
@@ -93,15 +107,31 @@ def city(rng: random.Random, bill_count: int = 80, size: int = 60) -> City:
                 "case_key": f"{paid:020d}",
                 "amount": rng.choice((1_000 + paid, 1_000 + paid, 500)),
                 "paid_on": date(2026, 5, rng.randrange(1, 29)),
+                "provider_key": f"EL{rng.randrange(3 * size)}",
             }
-            rows.append({**SLIP, **file_columns, **payment, "provider_key": f"EL{rng.randrange(3 * size)}"})
+            if number == 0 and record <= len(known):
+                case_key, amount = known[record - 1]
+                payment |= {"case_key": f"{case_key:020d}", "amount": amount, "provider_key": f"known-{record}"}
+                payment["paid_on"] = date(2026, 5, record)
+            rows.append({**SLIP, **file_columns, **payment})
         files.append(pa.Table.from_pylist(rows))
+    part = {"exception_id": "R1-NO_BILL", "decision": "assign", "reason": "wrong number"}
+    decisions = [
+        {**part, "bill_id": "B0003", "amount": 200},
+        {**part, "bill_id": "B0004", "amount": 300},
+        {**part, "exception_id": "R2-NO_BILL", "decision": "other_authority", "bill_id": None, "amount": None},
+        {**part, "exception_id": "R3-NO_BILL", "decision": "accept", "bill_id": None, "amount": None},
+    ]
+    lapsed = {"written_off_on": date(2026, 4, 1), "article": "地方税法18①", "reason": "消滅時効"}
     day = {"first_day": date(2026, 5, 1), "last_day": date(2026, 5, 31), "agent_code": "A1"}
     return City(
         pa.Table.from_pylist(bills),
         pa.Table.from_pylist(changed),
         pa.Table.from_pylist(debts),
         files,
+        pa.Table.from_pylist(decisions),
+        [f"P{n}" for n in range(8, 12)],
+        pa.Table.from_pylist([{**lapsed, "bill_id": f"W{n}", "amount": 1_000 * (n % 2 + 1)} for n in range(4)]),
         pa.Table.from_pylist([{"credited_on": date(2026, 5, day), "amount": 1_000 * day} for day in range(1, 9)]),
         pa.Table.from_pylist([{**day, "count": size, "amount": 1_000 * number} for number in (1, 2)]),
     )
@@ -143,12 +173,43 @@ def _add_reports(ledger: Ledger, town: City, _: dict[str, Entry]) -> None:
     ledger.add_agent_reports(town.reports, actor="clerk", source="report.xlsx", reason="add agent reports")
 
 
-# The folders of uploads. A child process does not remove them, because it ends without finalizers.
+def _decide(ledger: Ledger, town: City, _: dict[str, Entry]) -> None:
+    ledger.decide(town.decisions, actor="clerk", open_only=True, reason="decide exceptions")
+
+
+def _decide_refunds(ledger: Ledger, town: City, _: dict[str, Entry]) -> None:
+    rows = pa.table({"proposal_id": town.refunds, "kind": ["refund"] * len(town.refunds)})
+    ledger.decide_refunds(rows, actor="clerk", decided_on=date(2026, 6, 30), reason="decide refunds")
+
+
+def _order(name: str, proposals: slice, reason: str) -> Step:
+    """Order the transfers of some refunds in a file; see :func:`upload_folder`."""
+    account = {"bank_code": "9999", "branch_code": "001", "account_number": "1234567", "name": "ｺｳｷﾝ ﾊﾅｺ"}
+    header = {"consignor_name": "ﾃｽﾄｼ", "bank_code": "9999", "transfer_day": date(2026, 7, 10)}
+
+    def order(ledger: Ledger, town: City, _: dict[str, Entry]) -> None:
+        rows = pa.Table.from_pylist([{**account, "proposal_id": each} for each in town.refunds[proposals]])
+        ledger.order_refunds(rows, upload_folder(ledger) / name, header=header, actor="clerk", reason=reason)
+
+    return order
+
+
+def _add_refund_results(ledger: Ledger, town: City, _: dict[str, Entry]) -> None:
+    rows = [{"proposal_id": name, "result_on": date(2026, 7, 10)} for name in town.refunds[:2]]
+    results = pa.Table.from_pylist([{**rows[0], "result": "paid"}, {**rows[1], "result": "returned"}])
+    ledger.add_refund_results(results, actor="clerk", source="results.csv", reason="add refund results")
+
+
+def _write_off(ledger: Ledger, town: City, _: dict[str, Entry]) -> None:
+    ledger.write_off(town.write_offs, actor="clerk", reason="write off debts")
+
+
+# The folders of uploads and orders. A child process does not remove them, because it ends without finalizers.
 _UPLOADS = tempfile.TemporaryDirectory(prefix="kokin-uploads-")
 
 
 def upload_folder(ledger: Ledger) -> Path:
-    """Return the folder of the uploads of a ledger."""
+    """Return the folder of the uploads and orders of a ledger."""
     folder = Path(_UPLOADS.name) / ledger.entries()[0].hash[:16]
     folder.mkdir(exist_ok=True)
     return folder
@@ -181,21 +242,34 @@ STEPS: dict[str, Step] = {
     "load bills": _load("bills", "load bills"),
     "allot numbers": _allot,
     "post 0": _post(0, "post 0"),
+    "decide exceptions": _decide,
     "add deposits": _add_deposits,
+    "decide refunds": _decide_refunds,
     "post 1": _post(1, "post 1"),
     "reverse a file": _reverse("post 1", "reverse a file"),
     "load changed bills": _load("changed", "load changed bills"),
     "send slips": _upload("bills", "send slips"),
     "post 2": _post(2, "post 2"),
+    "order refunds": _order("refunds-1.txt", slice(0, 3), "order refunds"),
     "reverse a load": _reverse("load changed bills", "reverse a load"),
     "add agent reports": _add_reports,
+    "add refund results": _add_refund_results,
+    "write off debts": _write_off,
     "add an answer": _add_answer,
     "set the policy": _set_policy,
     "restore a file": _reverse("reverse a file", "restore a file"),
     "send changed slips": _upload("changed", "send changed slips"),
+    "order a returned refund": _order("refunds-2.txt", slice(1, 2), "order a returned refund"),
     "post 3": _post(3, "post 3"),
     "reverse a posting": _reverse_payment,
 }
+#: The steps that write nothing if they are done again, as by a batch that is started a second time. Those about single
+#: payments are rejected, the others skipped.
+REPEATABLE = (
+    *("post 0", "post 1", "post 2", "post 3", "allot numbers", "add deposits", "add agent reports"),
+    *("decide exceptions", "decide refunds", "order refunds", "add refund results", "order a returned refund"),
+    *("write off debts", "send changed slips"),
+)
 
 
 def written_steps(ledger: Ledger) -> dict[str, Entry]:
@@ -255,8 +329,10 @@ def state(ledger: Ledger) -> dict[str, list[Any]]:
     # Confirmation numbers are random.
     numbers = ledger.slip_numbers().drop_columns(["entry_id", "confirmation"])
     slips = ledger.upload_status().slips.select(["bill_id", "state", "operation", "record_no"])
+    decided = {"decisions": ledger.decisions(), "refunds": ledger.refunds(), "write_offs": ledger.write_offs()}
     return {
         **rows,
+        **{name: table.to_pylist() for name, table in decided.items()},
         "slip_numbers": numbers.to_pylist(),
         "bills": ledger.bills().to_pylist(),
         "policy": [ledger.policy_as_of()],
@@ -270,6 +346,9 @@ _RECORD_KEYS = {
     "bank_deposits": ("credited_on",),
     "agent_reports": ("amount",),
     "slip_numbers": ("bill_id", "case_key"),
+    "decisions": ("digest", "record_no", "bill_id"),
+    "refunds": ("proposal_id", "state", "ordered_on", "result_on"),
+    "write_offs": ("bill_id", "amount"),
 }
 
 
@@ -320,8 +399,8 @@ def undisturbed(url: str, town: City) -> tuple[dict[str, list[Any]], dict[str, f
 
 # Interrupted work
 
-#: How often at most one step of a ledger is chosen to be interrupted.
-MAX_ATTEMPTS = 2
+#: How often at most one step of a ledger is chosen to be interrupted: any step, or one of some that the caller names.
+MAX_ATTEMPTS, MAX_ATTEMPTS_OF_SOME = 2, 6
 
 #: Interrupts a process that does the work.
 Fault = Callable[[BaseProcess], object]
@@ -346,7 +425,7 @@ def interrupt_work(
     count: int,
     fault: Fault | None,
     limited: Callable[[random.Random], AbstractContextManager[Callable[[], None]]] | None = None,
-    only: str = "",
+    only: Collection[str] = (),
 ) -> FaultResult:
     """Interrupt the work in random steps until ``count`` processes were interrupted.
 
@@ -356,7 +435,7 @@ def interrupt_work(
         count: how many processes to interrupt.
         fault: interrupts a process; None if the limit does.
         limited: limits the disk space while a process works; yields a function that the process calls first.
-        only: the step to interrupt; by default any.
+        only: the steps to interrupt; by default any.
     """
     result = FaultResult()
     while result.interrupted < count:
@@ -366,8 +445,9 @@ def interrupt_work(
         attempts: Counter[str] = Counter()
         while len(written) <= len(STEPS):
             # One of the next steps, each a few times only, so that every step is interrupted about as often.
-            steps = [step for step in (CREATE, *STEPS) if not only or step == only]
-            next_steps = [step for step in steps if step not in written and attempts[step] < MAX_ATTEMPTS]
+            steps = [step for step in (CREATE, *STEPS) if not only or step in only]
+            max_attempts = MAX_ATTEMPTS_OF_SOME if only else MAX_ATTEMPTS
+            next_steps = [step for step in steps if step not in written and attempts[step] < max_attempts]
             target = rng.choice(next_steps[:2]) if next_steps and fault and result.interrupted < count else ""
             attempts[target] += 1
             delay = rng.random() * 1.1 * seconds[target] if target else 0
@@ -381,7 +461,7 @@ def interrupt_work(
             result.rounds += 1
             returned += [digest for _, digest in messages if digest]
             if worker.exitcode and messages and not messages[-1][1]:  # the last step did not return
-                result.interrupted += only in ("", messages[-1][0])
+                result.interrupted += not only or messages[-1][0] in only
                 result.steps[messages[-1][0]] += 1
             elif worker.exitcode and not (fault or is_limited):
                 raise RuntimeError(f"the work failed without a fault: {messages[-1:]}")
@@ -389,12 +469,9 @@ def interrupt_work(
         with Ledger.open(url) as ledger:
             result.doubled += len(ledger.entries()) - 1 - len(STEPS)
             before = ledger.entries(1)[0].hash
-            for number in range(len(town.files)):  # as a batch that is started a second time
-                STEPS[f"post {number}"](ledger, town, {})
-            STEPS["allot numbers"](ledger, town, {})
-            STEPS["add deposits"](ledger, town, {})
-            STEPS["add agent reports"](ledger, town, {})
-            STEPS["send changed slips"](ledger, town, {})  # completes the files of an interrupted upload
+            for name in REPEATABLE:  # completes the files of an interrupted upload or order
+                with contextlib.suppress(InvalidInputError):
+                    STEPS[name](ledger, town, {})
             result.doubled += ledger.entries(1)[0].hash != before
             compare(ledger, expected, result)
     return result
@@ -417,8 +494,8 @@ def _interrupt(
     return messages
 
 
-def kills(places: Iterator[str], rng: random.Random, count: int, *, only: str = "") -> FaultResult:
-    """Kill the process (SIGKILL) in any step, or in one."""
+def kills(places: Iterator[str], rng: random.Random, count: int, *, only: Collection[str] = ()) -> FaultResult:
+    """Kill the process (SIGKILL) in any step, or in some."""
     return interrupt_work(places, rng, count, _kill, only=only)
 
 
@@ -646,7 +723,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=500, help="processes to kill; other faults occur less often")
     parser.add_argument("--fault", action="append", help="only this one; can be passed several times")
-    parser.add_argument("--step", default="", choices=(CREATE, *STEPS), help="the step to kill; by default any")
+    help_of_step = "kill only this step; can be passed several times"
+    parser.add_argument("--step", action="append", default=[], choices=(CREATE, *STEPS), help=help_of_step)
     parser.add_argument("--seed", type=int, default=2026)
     database = parser.add_mutually_exclusive_group()
     database.add_argument("--url", help="an empty PostgreSQL database")

@@ -44,8 +44,11 @@ def test_a_fault_loses_and_doubles_nothing(faults, places, fault, count):
     assert_harmless(run, places, count)
 
 
-def test_a_kill_during_an_allotment_loses_and_doubles_no_number(faults, places):
-    assert_harmless(partial(faults.kills, only="allot numbers"), places, 4)
+@pytest.mark.parametrize(
+    "step", ["allot numbers", "decide exceptions", "decide refunds", "order refunds", "write off debts"]
+)
+def test_a_kill_during_a_step_loses_and_doubles_nothing(faults, places, step):
+    assert_harmless(partial(faults.kills, only=(step,)), places, 4)
 
 
 def test_a_full_disk_loses_nothing_in_sqlite(faults, quick_folder):
@@ -78,8 +81,9 @@ def test_the_checks_find_what_is_lost_and_doubled(faults, quick_folder):
         ledger.add_deposits(town.deposits, actor="clerk", source="bank.txt")
         result = faults.FaultResult()
         faults.compare(ledger, expected, result)
-    # Four files of 60 receipts, one of which is reversed, two reports and all numbers of slips; eight deposits.
-    assert (result.lost, result.doubled, result.broken) == (239 + 2 + len(town.debts), 8, 1)
+    # Four files of 60 receipts, one of which is reversed, two reports, three decided payments, four refunds, four
+    # write-offs and all numbers of slips; eight deposits.
+    assert (result.lost, result.doubled, result.broken) == (239 + 2 + 3 + 4 + 4 + len(town.debts), 8, 1)
     result = faults.FaultResult()
     faults.verify(url, ["00" * 32], result)
     assert (result.lost, result.doubled, result.broken) == (1, 2, 0)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from kokin.issues import InvalidInputError
-from kokin.ledger import EntryKind, RefundDecision, active_entries
+from kokin.ledger import EntryKind, LedgerError, RefundDecision, active_entries
 from kokin.reconcile import Policy, build_accounts, reconcile
 from kokin.reports import Report
 from tests.support import added_changes, examples
@@ -33,8 +33,8 @@ def order(ledger, path, *names, actor="clerk", **options):
     return ledger.order_refunds(rows, path, header=HEADER, actor=actor, source="accounts.csv", **options)
 
 
-def result(ledger, *rows, source="result.csv"):
-    table = [{"proposal_id": name, "result": what, "result_on": date(2026, 12, 22)} for name, what in rows]
+def result(ledger, *rows, source="result.csv", day=date(2026, 12, 22)):
+    table = [{"proposal_id": name, "result": what, "result_on": day} for name, what in rows]
     return ledger.add_refund_results(pa.Table.from_pylist(table), actor="clerk", source=source)
 
 
@@ -317,6 +317,55 @@ def test_an_interrupted_order_is_completed_by_the_same_call(town, tmp_path, monk
     with pytest.raises(InvalidInputError) as error:
         order(town, tmp_path / "a.txt", "P2-3")
     assert error.value.issues[0].code == "REFUND_STATE"
+
+
+def test_an_old_result_is_not_that_of_a_later_order(town, tmp_path):
+    """The file of the bank comes again under another name after the returned transfer was ordered again."""
+    decide(town, ("P2-3", "refund"))
+    order(town, tmp_path / "a.txt", "P2-3")
+    result(town, ("P2-3", "returned"))
+    order(town, tmp_path / "b.txt", "P2-3")
+    assert not result(town, ("P2-3", "returned")).inserted
+    for day in (date(2026, 12, 21), date(2026, 12, 22)):
+        with pytest.raises(InvalidInputError) as error:
+            result(town, ("P2-3", "returned"), source="renamed.csv", day=day)
+        assert codes(error) == [("REFUND_REPORTED", "result_on", 1)]
+    with pytest.raises(InvalidInputError) as error:
+        result(town, ("P2-3", "paid"), source="renamed.csv", day=date(2026, 12, 21))
+    assert codes(error) == [("REFUND_REPORTED", "result_on", 1)]
+    assert states(town)["P2-3"] == ("ordered", 188_000)
+    assert result(town, ("P2-3", "paid"), source="paid.csv").inserted
+    assert states(town)["P2-3"] == ("paid", 188_000)
+    assert_sound(town)
+
+
+def test_no_transfer_is_ordered_of_an_excess_that_is_gone(town, bills, receipts, tmp_path):
+    """The payment was taken back, or the bill was raised, between decision and order."""
+    decide(town, ("P2-3", "refund", {"amount": 150_000}), ("P2-4", "refund", {"amount": 50_000}))
+    load = town.add_bills(bills(TAX, B1=801_000), actor="clerk").entry
+    assert findings(town) == [("mon.csv", 2, "excess", "199000", "200000")]
+    for names in (("P2-3",), ("P2-4", "P2-3")):
+        with pytest.raises(InvalidInputError, match="nothing was ordered") as error:
+            order(town, tmp_path / "a.txt", *names)
+        assert codes(error) == [("REFUND_EXCEEDS", "proposal_id", row) for row in range(1, len(names) + 1)]
+    town.reverse_entry(load.id, reason="wrong bill", actor="chief")
+    town.reverse_entry(5, reason="wrong file", actor="chief")
+    with pytest.raises(InvalidInputError) as error:
+        order(town, tmp_path / "a.txt", "P2-3")
+    assert codes(error) == [("REFUND_EXCEEDS", "proposal_id", 1)]
+    assert not [*tmp_path.iterdir()]
+    # The same payments in another file take over what was decided.
+    town.post(receipts("copy.csv", ("B1", 500_000, 20), ("B1", 500_000, 25)), actor="batch")
+    town.post(receipts("mon.csv", ("B1", 500_000, 20), ("B1", 500_000, 25)), actor="batch")
+    assert order(town, tmp_path / "a.txt", "P2-3", "P2-4").transfers == 2
+
+
+def test_no_order_is_written_in_a_dry_run(town, tmp_path):
+    decide(town, ("P2-3", "refund"))
+    with town.dry_run(), pytest.raises(LedgerError, match="dry run"):
+        order(town, tmp_path / "a.txt", "P2-3")
+    assert not [*tmp_path.iterdir()]
+    assert states(town)["P2-3"] == ("decided", 188_000)
 
 
 def test_an_existing_file_is_not_replaced(town, tmp_path):

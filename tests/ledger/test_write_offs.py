@@ -235,6 +235,20 @@ def test_the_same_rows_are_booked_once(town):
         town.reverse_entry(reversal, reason="x", actor="chief")
 
 
+def test_a_write_off_is_not_restored_beside_the_same_one_of_another_file(town):
+    first = write_off(town, row("B1", 400), row("B2", 100)).entry.id
+    reversal = town.reverse_entry(first, reason="x", actor="chief").entry.id
+    second = write_off(town, row("B1", 400), row("B3", 5)).entry.id
+    with pytest.raises(InvalidInputError, match="nothing was reversed") as error:
+        town.reverse_entry(reversal, reason="x", actor="chief")
+    found = [(issue.code, issue.field, issue.found) for issue in error.value.issues]
+    assert found == [("WRITE_OFF_DUPLICATE", "bill_id", f"B1 (entry {second})")]
+    assert [each[2] for each in balances(town)] == [600, 1_500, 2_995]
+    town.reverse_entry(second, reason="x", actor="chief")
+    town.reverse_entry(reversal, reason="x", actor="chief")
+    assert [each[2] for each in balances(town)] == [600, 1_400, 3_000]
+
+
 def test_a_dry_run_writes_nothing(town):
     result = write_off(town, row("B1", 1_000), dry_run=True)
     assert (result.inserted, result.entry.totals["yen"]) == (True, 1_000)

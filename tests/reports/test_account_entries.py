@@ -11,7 +11,7 @@ from kokin.catalog import CATALOG, AccountCodes
 from kokin.issues import InvalidInputError
 from kokin.ledger import Ledger
 from kokin.model import MoneyKind
-from kokin.receipts.layouts import load
+from kokin.receipts.layouts import LayoutError, load, parse
 from kokin.reports import AccountFile, Report, account_entries
 from kokin.reports._account_entries import _period_controls
 from tests.ledger.conftest import make_bills, make_receipts
@@ -231,6 +231,23 @@ def test_a_layout_of_other_records_is_rejected(tmp_path, closed):
     with pytest.raises(InvalidInputError, match="LAYOUT_TABLE_MISSING"):
         found.write(tmp_path / "out.csv", "eltax-upload-example")
     assert not (tmp_path / "out.csv").exists()
+
+
+@pytest.mark.parametrize("name", ["kind", "receipts", "payee_code"])
+def test_a_field_with_the_name_of_an_entry_needs_a_mapping(name, closed, tmp_path):
+    """Without a mapping the field would get the value of the entry, which the layout does not say."""
+    kind = "number" if name == "receipts" else "text"
+    field = f'{{ id = "{name}", ja = "摘要", en = "note", type = "{kind}", length = 20 }},\n]'
+    text = LAYOUT.replace("\n]", f"\n  {field}", 1)
+    with pytest.raises(LayoutError) as error:
+        parse(text, "ours")
+    (issue,) = error.value.issues
+    assert (issue.code, issue.field) == ("LAYOUT_INVALID", f"records.data.fields[7] ({name})")
+    assert f"account.{name}" in issue.expected
+    ledger, entry = closed
+    found = AccountFile.of_closing(ledger, entry, codes_of(tmp_path, CODES + SUSPENSE))
+    rows = written(found, tmp_path, text + f'{name} = "{name}"\n')[1:]
+    assert [row.split(",")[7] for row in rows] == [str(each) for each in found.entries.column(name).to_pylist()]
 
 
 def test_invalid_codes_are_named(tmp_path):

@@ -238,7 +238,7 @@ class Ledger:
         """Run a block as a dry run: everything is computed and can be read inside, and nothing is written.
 
         The block is one transaction of the only writer, which is rolled back at its end, also if it raises.
-        :meth:`make_upload`, which writes files, cannot be run in it.
+        :meth:`make_upload`, :meth:`order_refunds` and :meth:`request_debits`, which write files, cannot be run in it.
 
         Raises:
             LedgerError: the database failed.
@@ -567,8 +567,7 @@ class Ledger:
                 be written, or the folder has another file of the name; nothing was sent.
             OSError: the folder cannot be written; after the entry was committed, run again to complete the files.
         """
-        if self._dry_run is not None:
-            raise LedgerError("an upload writes files; it cannot be made in a dry run")
+        self._require_no_dry_run()
         layout = layout if isinstance(layout, Layout) else load(layout)
         options: dict[str, Any] = {"rows": rows, "whole": whole, "resend_before": resend_before, "header": header}
         request = upload_request(bills, layout, source=source, **options)
@@ -816,10 +815,11 @@ class Ledger:
             at: the effective time; by default now, by the ledger's clock.
 
         Raises:
-            InvalidInputError: an unknown proposal, one that is not decided or was ordered, a value that the layout
-                cannot write, or the path exists; nothing was ordered.
+            InvalidInputError: an unknown proposal, one that is not decided or was ordered, or whose yen are no longer
+                paid in excess; a value that the layout cannot write, or the path exists; nothing was ordered.
             OSError: the file cannot be written; after the entry was committed, run again to complete it.
         """
+        self._require_no_dry_run()
         layout = layout if isinstance(layout, Layout) else load(layout)
         require_transfer_layout(layout)
         about: dict[str, Any] = {"header": dict(header or {}), "approver": approver, "source": source}
@@ -845,7 +845,8 @@ class Ledger:
             at: the effective time; by default now, by the ledger's clock.
 
         Raises:
-            InvalidInputError: a row is invalid, its proposal is unknown or not ordered; nothing was added.
+            InvalidInputError: a row is invalid, its proposal is unknown or not ordered, or it is a result of an earlier
+                order of the proposal; nothing was added.
         """
         batch = refund_results(results, source)
         return self._write(lambda writer: add_results(writer, batch), actor, reason, at)
@@ -1087,6 +1088,7 @@ class Ledger:
                 write, or the path exists; nothing was requested.
             OSError: the file cannot be written; after the entry was committed, run again to complete it.
         """
+        self._require_no_dry_run()
         layout = layout if isinstance(layout, Layout) else load(layout)
         require_debit_layout(layout)
         about: dict[str, Any] = {"header": header, "retry": retry, "source": source}
@@ -1560,6 +1562,11 @@ class Ledger:
         if entry and self._dry_run is None:
             _log_entry(entry)
         return result
+
+    def _require_no_dry_run(self) -> None:
+        """Raise :class:`LedgerError` in a dry run: a file for another system would remain."""
+        if self._dry_run is not None:
+            raise LedgerError("files for another system cannot be written in a dry run")
 
     def _reading(self) -> AbstractContextManager[Connection]:
         return self._database.reading() if self._dry_run is None else nullcontext(self._dry_run)

@@ -26,15 +26,15 @@ from kokin.ledger._codec import encode_column
 from kokin.ledger._database import Transaction
 from kokin.ledger._incoming import digest_of
 from kokin.ledger._journal import Entry, EntryResult, EntryWriter
-from kokin.ledger._queries import entry_of
+from kokin.ledger._queries import entry_of, reconciled
 from kokin.ledger._refund_decisions import step_rows
-from kokin.ledger._refund_steps import DecidedPart, decided_parts, part_of_proposal
+from kokin.ledger._refund_steps import DecidedPart, decided_parts, part_of_proposal, refund_table
 from kokin.ledger._row_checks import Problems, Row, approver_problems, checked_rows, require_none
 from kokin.ledger._schema import EntryKind
 from kokin.ledger._upload_files import EntryDrafts, complete_drafts
 from kokin.model import Date, Digits, PersonalName, Record, RefundState, RefundStep, Text
 from kokin.receipts.layouts import Layout
-from kokin.reconcile import Policy
+from kokin.reconcile import Policy, RefundParts
 
 #: The fields of the data record of a layout for transfers; the id of the proposal is in the two customer codes.
 TRANSFER_FIELDS = (
@@ -131,6 +131,27 @@ def _state_problems(
         seen.add(row["part"])
 
 
+def _excess_problems(transaction: Transaction, rows: Sequence[Row], policy: Policy) -> Problems:
+    """Yield the problems of proposals whose yen are no longer paid in excess."""
+    result = reconciled(transaction, None, policy)
+    exceeding = RefundParts.find(refund_table(transaction), result).exceeding(result)
+    yen = {row["proposal_id"]: row for row in exceeding.to_pylist()}
+    for row in rows:
+        if found := yen.get(row["proposal_id"]):
+            expected = f"at most {found['excess']}"
+            issue = Issue("REFUND_EXCEEDS", field="proposal_id", expected=expected, found=str(found["decided"]))
+            yield row["row"], issue
+
+
+def _repeated_problems(rows: Sequence[Row], parts: Mapping[Any, DecidedPart]) -> Problems:
+    """Yield the problems of results that are older than a later order: the transfer came back before, on that day."""
+    for row in rows:
+        part, day = parts.get(row["part"]), row["result_on"].isoformat()
+        returned = part.last_of(RefundStep.RETURNED).get("step_on", "") if part else ""
+        if day < returned or (day == returned and row["result"] == RefundStep.RETURNED):
+            yield row["row"], Issue("REFUND_REPORTED", field="result_on", expected=f"after {returned}", found=day)
+
+
 def _before(step: RefundStep) -> str:
     return "decided, returned" if step is RefundStep.ORDERED else RefundStep.ORDERED.value
 
@@ -180,6 +201,7 @@ def order_refunds(
     approval = [{"row": 1, "approver": approver or None}]
     problems = [
         *_state_problems(rows, parts, lambda _: RefundStep.ORDERED),
+        *_excess_problems(writer, rows, policy),
         *approver_problems(approval, writer.actor, policy),
     ]
     if not rows:
@@ -273,11 +295,13 @@ def _result_steps(transaction: Transaction, results: RefundResults) -> pa.Table:
     """Return the steps of results as rows of ``refund_steps``.
 
     Raises:
-        InvalidInputError: an unknown proposal, or one that is not ordered; nothing was added.
+        InvalidInputError: an unknown proposal, one that is not ordered, or a result of an earlier order; nothing was
+            added.
     """
     parts = decided_parts(transaction)
-    problems = list(_state_problems(results.rows, parts, lambda row: RefundStep(row["result"])))
-    require_none(problems, partial(Location, results.source), "nothing was added")
+    problems = _state_problems(results.rows, parts, lambda row: RefundStep(row["result"]))
+    place = partial(Location, results.source)
+    require_none([*problems, *_repeated_problems(results.rows, parts)], place, "nothing was added")
     steps = [
         _step_row(
             parts[row["part"]],

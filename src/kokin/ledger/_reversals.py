@@ -22,6 +22,7 @@ from kokin.ledger._refund_steps import require_refund_reversible
 from kokin.ledger._rematch import ReversalEffect, rematch
 from kokin.ledger._schema import EntryKind, entries, postings
 from kokin.ledger._upload_records import require_reversible
+from kokin.ledger._write_offs import require_write_off_restorable
 from kokin.model import ReceiptKind
 from kokin.reconcile import Policy
 
@@ -172,6 +173,8 @@ def reverse_entry(writer: EntryWriter, entry: int, policy: Policy) -> EntryResul
     require_debit_reversible(writer, target.root, target.kind, target.reversed_ids)
     if target.kind is EntryKind.REFUND:
         require_refund_reversible(writer, target.root, target.reversed_ids)
+    if target.kind is EntryKind.WRITE_OFF:
+        require_write_off_restorable(writer, target.root, target.reversed_ids)
     if target.kind is EntryKind.CLOSING:
         require_closing_reversible(writer, target.root, target.reversed_ids, writer.actor, policy)
     _begin(writer, reverses_entry_id=entry)

@@ -25,7 +25,7 @@ from kokin.ledger._active_entries import find_posted_file
 from kokin.ledger._closed_books import ClosedBooks
 from kokin.ledger._database import Transaction
 from kokin.ledger._incoming import digest_of
-from kokin.ledger._journal import EntryResult, EntryWriter
+from kokin.ledger._journal import EntryResult, EntryWriter, rows_of_entry
 from kokin.ledger._load_bills import latest_versions
 from kokin.ledger._row_checks import Problems, Row, approver_problems, checked_rows, require_none
 from kokin.ledger._schema import EntryKind, stored_columns
@@ -239,6 +239,22 @@ def _duplicate_problems(transaction: Transaction, rows: Sequence[Row]) -> Proble
         entry = booked.get(tuple(row[name] for name in names))
         if entry is not None:
             yield row["row"], Issue("WRITE_OFF_DUPLICATE", field="bill_id", found=f"{row['bill_id']} (entry {entry})")
+
+
+def require_write_off_restorable(transaction: Transaction, root: int, reversed_ids: set[int]) -> None:
+    """Raise WRITE_OFF_DUPLICATE if an entry is restored of whose rows one is in force, from another file.
+
+    Args:
+        transaction: the transaction.
+        root: the entry of the write-offs.
+        reversed_ids: the entries that will not be active.
+    """
+    if root in reversed_ids:
+        return
+    ids = rows_of_entry(transaction, "write_offs", root)
+    rows = transaction.rows("write_offs", ids, _ROW.names).to_pylist()
+    own = [{**row, "row": 1, "written_off_on": date.fromisoformat(row["written_off_on"])} for row in rows]
+    require_none(_duplicate_problems(transaction, own), lambda _: Location(), "nothing was reversed")
 
 
 def _balance_problems(transaction: Transaction, rows: Sequence[Row], bills: dict[str, Row], policy: Policy) -> Problems:

@@ -92,6 +92,20 @@ class RefundParts(NamedTuple):
         """Return the yen of each excess about which nothing is decided: int64 (n,)."""
         return np.maximum(excess - self.decided(len(excess)), 0) if len(self.row) else excess
 
+    def exceeding(self, result: Reconciliation) -> pa.Table:
+        """Return the parts of payments of which more was decided than is paid in excess, and those without a payment.
+
+        ``proposal_id, decided, excess``; yen of all parts of the payment, and of its excess. ``result`` is the
+        reconciliation in which the parts were found.
+        """
+        rows, parts = result.run.rows(self.rows), self.among(self.rows)
+        # The last value is that of a part without a payment, whose row is -1.
+        decided, excess = (np.append(yen, 0)[parts.row] for yen in (parts.decided(len(rows)), rows.excess))
+        decided = np.where(parts.row >= 0, decided, parts.yen)
+        columns = {"decided": from_numpy(decided, pa.int64()), "excess": from_numpy(excess, pa.int64())}
+        names = {"proposal_id": parts.table.column("proposal_id").cast(pa.string())}
+        return pa.table({**names, **columns}).filter(pa.array(decided > excess))
+
     def has_kind(self, kind: RefundKind) -> BoolArray:
         """Return which parts are of a kind: bool (k,)."""
         return to_mask(combine(pc.equal(self.table.column("kind").cast(pa.string()), kind.value)))

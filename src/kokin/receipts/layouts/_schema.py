@@ -461,6 +461,7 @@ class Layout(_Table):
         for table, mapping in self.mappings.items():
             yield from self._mapping_problems(table, mapping, MAPPED_RECORDS[table])
         yield from self._upload_problems()
+        yield from self._account_problems()
         yield from self._identity_problems()
         yield from self._total_problems()
 
@@ -556,6 +557,15 @@ class Layout(_Table):
         if self.answer and not any(self.answer.keys() >= {*key} for key in ANSWER_KEYS):
             expected = " or ".join(", ".join(key) for key in ANSWER_KEYS)
             yield _invalid("answer", f"the key of the slip: {expected}")
+
+    def _account_problems(self) -> Iterator[Issue]:
+        """Check that a field with the name of a field of an account entry is mapped; else it would get its value."""
+        unmapped = AccountEntry.model_fields.keys() - self.account.keys() - self.mapped if self.account else ()
+        for name, kind in self.records.items():
+            for i, field in enumerate(kind.fields if kind.role == "data" else ()):
+                if field.id in unmapped:
+                    where = f"records.{name}.fields[{i}] ({field.id})"
+                    yield _invalid(where, f"a mapping account.{field.id}, or another id")
 
     def _source_problems(self, where: str, source: Source, path: str, canonical_type: Any) -> Iterator[Issue]:
         """Check one of the fields that a canonical field is read from."""
