@@ -339,7 +339,9 @@ class Ledger:
             vanished = register.vanished(writer, self.policy) if register else None
             if vanished is not None:
                 totals |= {"vanished": len(vanished), "vanished_yen": pc.sum(vanished.column("residual")).as_py() or 0}
-            return EntryResult(writer.commit(totals), True, {}, rematched, vanished=vanished)
+            not_shared = tuple(loader.not_shared())
+            entry = writer.commit(totals)
+            return EntryResult(entry, True, {}, rematched, vanished=vanished, not_shared=not_shared)
 
         # A generator of tables can be read once only.
         return self._write(load, progress, attempts=_ATTEMPTS if hasattr(bills, "__arrow_c_stream__") else 1)
@@ -388,9 +390,10 @@ class Ledger:
                 return EntryResult(opened, False, {}, 0)
             about = {"source": source, "digest": opening.digest, "delivery": deliveries + 1}
             writer.begin(EntryKind.OPENING, self._clock(), at, actor=actor, reason=reason, **about)
-            count = write_opening(writer, self.policy, opening, actor)
+            count, not_shared = write_opening(writer, self.policy, opening, actor)
             entry = writer.commit({"read": count, "opening": opening.totals.model_dump(mode="json")})
-            return EntryResult(entry, True, _queries.posted_outcomes(writer, entry.id), 0)
+            outcomes = _queries.posted_outcomes(writer, entry.id)
+            return EntryResult(entry, True, outcomes, 0, not_shared=tuple(not_shared))
 
         return self._write(write)
 

@@ -215,8 +215,10 @@ def _bill_totals(chunks: list[BillChunk]) -> OpeningBills:
     return OpeningBills(count=len(bills), billed=billed, paid=billed - unpaid, open=unpaid)
 
 
-def write_opening(writer: EntryWriter, policy: Policy, opening: Opening, actor: str) -> int:
-    """Add the bills and items of an opening to an entry, which was begun; return the number of receipts.
+def write_opening(writer: EntryWriter, policy: Policy, opening: Opening, actor: str) -> tuple[int, list[str]]:
+    """Add the bills and items of an opening to an entry, which was begun.
+
+    Returns the number of receipts, and the bills of :meth:`BillLoader.not_shared`.
 
     Raises:
         InvalidInputError: a bill is in the ledger already, a receipt of the ledger is matched otherwise than before, or
@@ -236,7 +238,7 @@ def write_opening(writer: EntryWriter, policy: Policy, opening: Opening, actor: 
     issues += _other_dispositions(writer, opening, ids)
     if issues:
         raise InvalidInputError(issues, _SUMMARY)
-    return len(ids)
+    return len(ids), loader.not_shared()
 
 
 def _receipts(writer: EntryWriter, opening: Opening, actor: str) -> pa.Table:
