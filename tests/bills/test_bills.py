@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import random
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -260,6 +261,16 @@ def test_unknown_missing_and_duplicate_columns_are_reported() -> None:
         bills.check_batch(table.append_column("amount", [["1"]]))
     with pytest.raises(InvalidInputError, match="FIELD_TYPE"):
         bills.check_batch(table.set_column(5, "amount", [[1.5]]))
+
+
+@pytest.mark.parametrize(("mark", "encoding"), [(codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")])
+def test_a_file_of_utf_16_is_rejected_unless_the_caller_names_it(tmp_path: Path, mark: bytes, encoding: str) -> None:
+    """Otherwise cp932 would decode its header to names that no column has."""
+    path = tmp_path / "bills.csv"
+    path.write_bytes(mark + "\n".join([",".join(ROW), ",".join(ROW.values())]).encode(encoding))
+    (issue,) = bills.check(path)
+    assert (issue.code, issue.location.file, issue.location.byte) == ("FILE_BOM", "bills.csv", 0)
+    assert bills.read(path, encoding="utf-16").table["bill_id"].to_pylist() == ["B1"]
 
 
 @pytest.mark.parametrize(

@@ -303,7 +303,9 @@ def test_two_keys_are_equal_only_where_all_parts_are(rows: list[tuple[str, str, 
 def test_the_first_reference_that_is_not_empty_or_zeros_is_the_key(rows: list[tuple[str, str, str]]) -> None:
     short: Callable[[str], str] = lambda key: key if len(key) <= 128 else sha256(key.encode()).hexdigest()  # noqa: E731
     found = keys_of_parts('assigned = ["a", "c"]\nnone = { a = ["a"] }', rows)
-    assert found == [short(a if a.strip("0") and a != "a" else str(int(c)) if c and int(c) else "") or None for a, _, c in rows]
+    assert found == [
+        short(a if a.strip("0") and a != "a" else str(int(c)) if c and int(c) else "") or None for a, _, c in rows
+    ]
 
 
 def test_identity_by_content_composes_no_key() -> None:

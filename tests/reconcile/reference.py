@@ -230,7 +230,12 @@ def identify(rows):
         row["counted"], row["reused"] = row, False
         content = content_of(row)
         row["variant"] = tuple(sorted((name, str(value)) for name, value in content.items()))
-        order[id(row)] = (not any(numbers_of(row)), not row.get("bank_charge"), *order_of_finals(row), row.get("part", 0))
+        order[id(row)] = (
+            not any(numbers_of(row)),
+            not row.get("bank_charge"),
+            *order_of_finals(row),
+            row.get("part", 0),
+        )
         if row.get("provider_key") and not row.get("key_composed"):
             payments["key", row["provider_key"], row["kind"], row["amount"], row["paid_on"]].append(row)
             continue

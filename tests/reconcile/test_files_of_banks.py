@@ -175,7 +175,9 @@ def test_a_transfer_that_names_two_bills_stays_in_suspense(between: str) -> None
 SATURDAY, MONDAY = date(2026, 10, 31), date(2026, 11, 2)
 
 
-def dated(name: str, value_day: date | None, booked_day: date | None, status: str = "BOOK", reference: str = "E1") -> Any:
+def dated(
+    name: str, value_day: date | None, booked_day: date | None, status: str = "BOOK", reference: str = "E1"
+) -> Any:
     """Return a message with a payment of bill B1, and its layout."""
     days = [("BookgDt", booked_day), ("ValDt", value_day)]
     inside = "".join(f"<{tag}><Dt>{day}</Dt></{tag}>" for tag, day in days if day)
