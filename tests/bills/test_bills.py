@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import random
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -262,6 +263,16 @@ def test_unknown_missing_and_duplicate_columns_are_reported() -> None:
         bills.check_batch(table.set_column(5, "amount", [[1.5]]))
 
 
+@pytest.mark.parametrize(("mark", "encoding"), [(codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")])
+def test_a_file_of_utf_16_is_rejected_unless_the_caller_names_it(tmp_path: Path, mark: bytes, encoding: str) -> None:
+    """Otherwise cp932 would decode its header to names that no column has."""
+    path = tmp_path / "bills.csv"
+    path.write_bytes(mark + "\n".join([",".join(ROW), ",".join(ROW.values())]).encode(encoding))
+    (issue,) = bills.check(path)
+    assert (issue.code, issue.location.file, issue.location.byte) == ("FILE_BOM", "bills.csv", 0)
+    assert bills.read(path, encoding="utf-16").table["bill_id"].to_pylist() == ["B1"]
+
+
 @pytest.mark.parametrize(
     ("content", "code"),
     [
@@ -516,3 +527,43 @@ def test_a_slip_covers_at_most_100_obligations(as_text: bool) -> None:
     assert (issue.expected, issue.found) == ("at most 100 names", "101")
     with pytest.raises(InvalidInputError, match="at most 100 names"):
         Bill(**{**VALID, "covers": names[1]})
+
+
+#: A slip, its re-issue that names it, and what else there may be.
+FIRST, REMINDER = {**ROW, "bill_id": "B1"}, {**ROW, "bill_id": "B2", "case_key": "2", "obligation_id": "B1"}
+NOT_SHARED = [(2, "obligation_id", "OBLIGATION_NOT_SHARED")]
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([FIRST, REMINDER], NOT_SHARED),
+        ([FIRST, {**REMINDER, "status": "superseded"}], NOT_SHARED),
+        ([FIRST | {"obligation_id": ""}, REMINDER], NOT_SHARED),
+        ([FIRST | {"obligation_id": "B1"}, REMINDER], []),
+        ([FIRST | {"obligation_id": "O1"}, REMINDER], []),
+        ([FIRST, REMINDER | {"obligation_id": "B2"}], []),
+        # Of another authority: its debts have names of their own.
+        ([FIRST | {"payee_code": "99998"}, REMINDER], []),
+        ([FIRST | {"payee_code": "99998"}, REMINDER, {**FIRST, "bill_id": "B3", "case_key": "3"}], []),
+        # A slip for the whole year has no obligation of its own, whatever its obligation_id.
+        ([FIRST | {"covers": "O3"}, REMINDER, {**ROW, "bill_id": "B3", "case_key": "3", "obligation_id": "O3"}], []),
+        ([FIRST, REMINDER | {"covers": "O3"}, {**ROW, "bill_id": "B3", "case_key": "3", "obligation_id": "O3"}], []),
+    ],
+)
+def test_a_debt_that_only_one_of_two_slips_names_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: list[dict[str, str]], expected: list[Any]
+) -> None:
+    """Two payments of such slips are found to be two debts, so the clerk must know."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    table = pa.table({name: [row.get(name) for row in rows] for name in names})
+    text = "\n".join([",".join(names), *(",".join(row.get(name, "") for name in names) for row in rows)])
+    path = csv_of(tmp_path, text)
+    assert issue_keys(bills.read(table).issues) == issue_keys(bills.check(table)) == expected
+    for found in (bills.read(path).issues, bills.check(path)):
+        assert issue_keys(found) == expected
+        assert [(issue.found, issue.location.file, issue.is_error) for issue in found] == [
+            ("B1", "bills.csv", False) for _ in expected
+        ]
+    monkeypatch.setattr("kokin.bills._rows._BLOCK", 16)
+    assert issue_keys(bills.check(path)) == expected

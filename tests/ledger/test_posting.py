@@ -260,6 +260,31 @@ def test_a_load_with_invalid_bills_is_rejected_as_a_whole(ledger, bills):
     assert ledger.status().entries == 1
 
 
+def not_shared(result):
+    return [(issue.code, issue.found) for issue in result.issues]
+
+
+@pytest.mark.parametrize("order", ["together", "first", "reminder"])
+def test_a_debt_that_only_one_of_two_slips_names_is_reported(ledger, bills, order):
+    """In one load or in two, in any order; until the other slip has the obligation_id, too."""
+    first, reminder = bills(B1=1_000), bills({"obligation_id": "B1"}, B2=1_000)
+    loads = {"together": [[first, reminder]], "first": [first, reminder], "reminder": [reminder, first]}[order]
+    *before, last = (ledger.add_bills(load, actor="clerk") for load in loads)
+    assert [not_shared(result) for result in before] == [[] for _ in before]
+    assert not_shared(last) == [("OBLIGATION_NOT_SHARED", "B1")]
+    other = bills({"payee_code": "99998", "obligation_id": "B1"}, B9=1_000)
+    assert not_shared(ledger.add_bills(other, actor="clerk")) == []
+    assert not_shared(ledger.add_bills(bills({"obligation_id": "B1"}, B1=1_000), actor="clerk")) == []
+    assert not_shared(ledger.add_bills([bills({"obligation_id": "B1"}, B1=1_000), reminder], actor="clerk")) == []
+    assert not_shared(ledger.add_bills(bills({"obligation_id": "B1"}, B3=1_000), actor="clerk")) == []
+
+
+def test_a_bill_that_shares_no_debt_is_reported_with_every_register(ledger, bills):
+    whole = pa.concat_tables([bills({"obligation_id": None}, B1=1_000), bills({"obligation_id": "B1"}, B2=1_000)])
+    for _ in range(2):
+        assert not_shared(ledger.add_bills(whole, actor="clerk", whole=True)) == [("OBLIGATION_NOT_SHARED", "B1")]
+
+
 def test_the_only_slip_of_a_covered_obligation_stays(ledger, bills):
     slips = [bills({"obligation_id": name}, **{f"B{name[1:]}": 1_000}) for name in ("O1", "O2")]
     for table in (*slips, bills({"covers": ["O1", "O2"]}, B3=2_000)):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from kokin import receipts
 from kokin.issues import InvalidInputError
-from kokin.receipts import layouts
+from kokin.receipts import _framing, layouts
 from kokin.receipts._framing import has_stray_quote, split_row
 from kokin.receipts.layouts import Layout
 from kokin.text import EBCDIC_TO_HALF_WIDTH, HALF_WIDTH_TO_EBCDIC
@@ -111,6 +111,42 @@ def test_padding_behind_another_row_is_damage(layout: str) -> None:
         checked = receipts.check(io.BytesIO(cut + tail), layout, reference_date=REFERENCE)
         assert "RECORD_TRUNCATED" in {issue.code for issue in checked.fatal_issues}
     agree(inside, layout)
+
+
+@settings(deadline=None, max_examples=examples(60))
+@given(
+    st.sampled_from(CSV),
+    st.one_of(st.just(["\r"] * 61), st.lists(st.sampled_from(["\r", "\n", "\r\n"]), min_size=61, max_size=61)),
+    st.booleans(),
+    st.integers(40, 400),
+)
+def test_every_newline_of_a_csv_ends_a_row(layout: str, newlines: list[str], ended: bool, chunk: int) -> None:
+    """Also a CR alone, in the whole file or in some of its lines, wherever a chunk ends."""
+    rows = synthetic(layout, newline="LF").rstrip(b"\n").split(b"\n")
+    plain = b"\n".join(rows) + b"\n" * ended
+    pairs = zip(rows, [*newlines[: len(rows) - 1], newlines[-1] * ended], strict=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_framing, "_CSV_CHUNK_BYTES", chunk)
+        other = read(b"".join(row + newline.encode() for row, newline in pairs), layout)
+    expected = read(plain, layout)
+    assert [{**row, "byte_offset": 0} for row in other[0]] == [{**row, "byte_offset": 0} for row in expected[0]]
+    assert other[1:] == expected[1:]
+
+
+def test_a_carriage_return_within_a_value_ends_its_row() -> None:
+    """So no payment is hidden in the row of another one, and each is rejected at its place."""
+    rows = synthetic("dsk-csv", 6, newline="LF").split(b"\n")
+    rows[3] = rows[3][:60] + b"\r" + rows[3][60:]
+    checked = receipts.check(io.BytesIO(b"\n".join(rows)), "dsk-csv")
+    assert (checked.totals.read, checked.totals.accepted, checked.totals.rejected) == (7, 5, 2)
+    assert [issue.location.record for issue in checked.issues] == [3, 4]
+
+
+def test_duplicate_rows_are_found_behind_any_newline() -> None:
+    header, row, other, *_ = synthetic("dsk-csv", newline="LF").split(b"\n")
+    for newline in (b"\r", b"\n", b"\r\n"):
+        checked = receipts.check(io.BytesIO(newline.join([header, row, other, row])), "dsk-csv")
+        assert [(issue.code, issue.location.record) for issue in checked.issues] == [("RECORD_REPEATED", 3)]
 
 
 EBCDIC_NEWLINES = [b"", b"\r\x25", b"\x25", b"\x15", b"\r\x15", b"\r", b"\r\n", b"\n"]

@@ -174,6 +174,18 @@ def test_zeros_and_blanks_identify_nothing(layout: str, count: int) -> None:
     assert keys(written([transfer("1")] * count, layout), layout) == [None] * count
 
 
+@pytest.mark.parametrize("zeros", ["0", "000", "0" * 20])
+def test_a_reference_of_zeros_identifies_nothing_in_any_layout(zeros: str) -> None:
+    """Two payments of one bill on one day, which a converter gave no reference, are two."""
+    number = {"payee_code": "99999", "item_code": "127", "case_key": "1", "confirmation": "123456"}
+    references = (zeros, zeros, "010", "0a0")
+    rows = [{**number, "amount": 500, "paid_on": DAY, "provider_key": reference} for reference in references]
+    found = keys(written(rows, "kokin-csv"), "kokin-csv", "provider_key", "key_composed")
+    assert found == [(None, None), (None, None), ("010", False), ("0a0", False)]
+    back = [{**rows[0], "kind": "reversal", "cancels": key} for key in (zeros, "010")]
+    assert keys(written(back, "kokin-csv"), "kokin-csv", "cancels") == [None, "010"]
+
+
 def test_the_keys_of_each_batch_have_its_own_header() -> None:
     rows = [{"customer_number": f"{i}", "amount": 10, "paid_on": date(2026, 4, 1 + i // 20)} for i in range(60)]
     found = keys(written(rows, "zengin-91"), "zengin-91")
@@ -288,10 +300,12 @@ def test_two_keys_are_equal_only_where_all_parts_are(rows: list[tuple[str, str, 
 
 @settings(deadline=None, max_examples=examples(60))
 @given(ROWS)
-def test_the_first_reference_that_is_not_empty_is_the_key(rows: list[tuple[str, str, str]]) -> None:
+def test_the_first_reference_that_is_not_empty_or_zeros_is_the_key(rows: list[tuple[str, str, str]]) -> None:
     short: Callable[[str], str] = lambda key: key if len(key) <= 128 else sha256(key.encode()).hexdigest()  # noqa: E731
-    found = keys_of_parts('assigned = ["a", "c"]\nnone = { c = ["0"] }', rows)
-    assert found == [short(a or (str(int(c)) if c and int(c) else "")) or None for a, _, c in rows]
+    found = keys_of_parts('assigned = ["a", "c"]\nnone = { a = ["a"] }', rows)
+    assert found == [
+        short(a if a.strip("0") and a != "a" else str(int(c)) if c and int(c) else "") or None for a, _, c in rows
+    ]
 
 
 def test_identity_by_content_composes_no_key() -> None:

@@ -94,6 +94,7 @@ def receipt(pick, number, bills):
         digest=pick(("", "d1", "d2")),
         record_no=pick((None, number, number, 1, 2)),
     )
+    row["bank_charge"] = pick((None, None, None, -100, 100 if row["amount"] > 100 else 0))
     if row["kind"] == "correction":
         row["amount"] = pick((0, row["amount"]))
     if row["kind"] == "reversal":
@@ -122,6 +123,8 @@ def city(pick, bill_count, receipt_count):
                     {"source": "c.csv"},
                     {"digest": pick(("d1", "d2"))},
                     {"channel": "x"},
+                    # What reached the account.
+                    {"amount": max(twin["amount"] - (twin["bank_charge"] or 0), 1), "bank_charge": None},
                     {"name": "見本 一"},
                     # The same payment without its number.
                     dict.fromkeys(("case_key", "barcode", "customer_number", "virtual_account")),

@@ -230,7 +230,12 @@ def identify(rows):
         row["counted"], row["reused"] = row, False
         content = content_of(row)
         row["variant"] = tuple(sorted((name, str(value)) for name, value in content.items()))
-        order[id(row)] = (not any(numbers_of(row)), *order_of_finals(row), row.get("part", 0))
+        order[id(row)] = (
+            not any(numbers_of(row)),
+            not row.get("bank_charge"),
+            *order_of_finals(row),
+            row.get("part", 0),
+        )
         if row.get("provider_key") and not row.get("key_composed"):
             payments["key", row["provider_key"], row["kind"], row["amount"], row["paid_on"]].append(row)
             continue
@@ -240,6 +245,7 @@ def identify(rows):
         if record not in records:
             records.append(record)
         payments["content", row["variant"], records.index(record)].append(row)
+    merge_net_amounts(payments)
     for (how, *_), same in payments.items():
         same.sort(key=lambda row: order[id(row)])
         for group in apart(same) if how == "key" else [same]:
@@ -265,6 +271,22 @@ def identify(rows):
                 row["counted"] = min(inside, key=lambda row: order[id(row)])
     for row in rows:
         row["counted"] = row["counted"]["counted"]
+
+
+def merge_net_amounts(payments):
+    """Put records without a charge to those of their key, kind and day that have one, and whose rest is their amount."""
+    charged = {key: same for key, same in payments.items() if key[0] == "key" and any(map(charge_of, same))}
+    for key in [key for key in payments if key[0] == "key" and key not in charged]:
+        _, name, kind, amount, day = key
+        for gross in sorted(charged, key=lambda gross: gross[3]):
+            is_other = (gross[1], gross[2], gross[4]) != (name, kind, day)
+            if not is_other and amount in {gross[3] - charge_of(row) for row in charged[gross] if charge_of(row)}:
+                payments[gross] += payments.pop(key)
+                break
+
+
+def charge_of(row):
+    return row.get("bank_charge") or 0
 
 
 def by_content(row):

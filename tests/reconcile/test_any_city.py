@@ -156,7 +156,7 @@ def unpaid_of(accounts, obligation_of):
     return {obligation_of[row["bill_id"]]: row["unpaid"] for row in rows}
 
 
-@pytest.mark.parametrize("seed", [3, 9])
+@pytest.mark.parametrize("seed", [4, 13])
 def test_the_ledger_of_a_city_has_the_same_money(seed, tmp_path):
     """T1 to T8 hold in a ledger that is posted file by file, and its tables are those of a run of everything."""
     bills, receipts = city(random.Random(seed).choice, 40, 150)

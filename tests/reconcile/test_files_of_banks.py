@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from kokin import receipts
-from kokin.reconcile import Policy, overlaps, reconcile
+from kokin.reconcile import Policy, build_accounts, overlaps, reconcile
 
 REFERENCE = date(2026, 4, 15)
 NUMBERS = ["99999-00000000000000000101-123456-127", "99999-00000000000000000102-123456-127"]
@@ -31,7 +31,11 @@ BILLS = pa.table(
 
 
 def camt(name: str, *entries: str) -> bytes:
-    outer, inner = {"053": ("BkToCstmrStmt", "Stmt"), "054": ("BkToCstmrDbtCdtNtfctn", "Ntfctn")}[name]
+    outer, inner = {
+        "052": ("BkToCstmrAcctRpt", "Rpt"),
+        "053": ("BkToCstmrStmt", "Stmt"),
+        "054": ("BkToCstmrDbtCdtNtfctn", "Ntfctn"),
+    }[name]
     return (
         f'<?xml version="1.0" encoding="UTF-8"?><Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.{name}.001.08">'
         f"<{outer}><GrpHdr><MsgId>M</MsgId></GrpHdr><{inner}><Id>S</Id>{''.join(entries)}</{inner}></{outer}></Document>"
@@ -168,14 +172,81 @@ def test_a_transfer_that_names_two_bills_stays_in_suspense(between: str) -> None
     assert all(number.split("-")[1] in found for number in NUMBERS)
 
 
-@pytest.mark.parametrize("layout", ["zengin-01", "zengin-03"])
+SATURDAY, MONDAY = date(2026, 10, 31), date(2026, 11, 2)
+
+
+def dated(
+    name: str, value_day: date | None, booked_day: date | None, status: str = "BOOK", reference: str = "E1"
+) -> Any:
+    """Return a message with a payment of bill B1, and its layout."""
+    days = [("BookgDt", booked_day), ("ValDt", value_day)]
+    inside = "".join(f"<{tag}><Dt>{day}</Dt></{tag}>" for tag, day in days if day)
+    content = camt(name, entry(12_300, transaction(NUMBERS[0]), ref=reference)).decode()
+    content = content.replace("<BookgDt><Dt>2026-06-01</Dt></BookgDt>", inside).replace("BOOK", status)
+    return content.encode(), f"camt.{name}"
+
+
+def on_a_holiday(layout: str) -> bytes:
+    """Return a transfer of Saturday 2026-10-31 that the bank books on Monday."""
+    if layout == "camt.053":
+        content: bytes = dated("053", SATURDAY, MONDAY)[0]
+        return content
+    row = transfer(12_300, "0017654321", SATURDAY, received_on=MONDAY, direction="1", transaction="11")
+    return written(layout, [row])
+
+
+@pytest.mark.parametrize("layout", ["zengin-01", "zengin-03", "camt.053"])
 def test_the_day_of_payment_is_the_value_day(layout: str) -> None:
-    """A transfer on Saturday 2026-10-31 that the bank books on Monday is in time on a slip payable until Saturday."""
-    saturday, monday = date(2026, 10, 31), date(2026, 11, 2)
-    content = written(
-        layout, [transfer(12_300, "0017654321", saturday, received_on=monday, direction="1", transaction="11")]
-    )
-    table = receipts.read(io.BytesIO(content), layout, reference_date=date(2026, 11, 3))
+    """It is in time on a slip payable until Saturday."""
+    table = receipts.read(io.BytesIO(on_a_holiday(layout)), layout, reference_date=date(2026, 11, 3))
     (row,) = table.table.select(["paid_on", "received_on"]).to_pylist()
-    assert row == {"paid_on": saturday, "received_on": monday}
-    assert reconcile(BILLS, table, Policy()).exceptions.num_rows == 0
+    assert row == {"paid_on": SATURDAY, "received_on": MONDAY}
+    accounts = build_accounts(reconcile(BILLS, table, Policy()))
+    assert accounts.exceptions["outcome"].to_pylist() == []
+
+
+@pytest.mark.parametrize("days", [(SATURDAY, None), (SATURDAY, MONDAY)])
+def test_a_report_before_the_booking_and_the_statement_are_one_payment(days: Any) -> None:
+    """camt.052 comes during the day, at times without the day of booking."""
+    files = dated("052", *days), dated("053", SATURDAY, MONDAY)
+    assert settled(*files) == (["DUPLICATE_RECORD", "MATCHED"], {"B1": 12_300, "B2": 0})
+
+
+@pytest.mark.parametrize("days", [(SATURDAY, None), (SATURDAY, SATURDAY)])
+def test_a_pending_transfer_is_superseded_by_the_booked_one(days: Any) -> None:
+    files = dated("052", *days, "PDNG"), dated("053", SATURDAY, MONDAY)
+    assert settled(*files) == (["MATCHED", "SUPERSEDED"], {"B1": 12_300, "B2": 0})
+
+
+CHARGE = '<Chrgs><Rcrd><Amt Ccy="JPY">110</Amt><CdtDbtInd>DBIT</CdtDbtInd></Rcrd></Chrgs>'
+NET = entry(12_190, ref="E77")
+GROSS = entry(12_190, transaction(NUMBERS[0], yen=12_300, more=CHARGE), ref="E77")
+
+
+@pytest.mark.parametrize(
+    "notice",
+    [
+        GROSS,
+        entry(12_190, transaction(NUMBERS[0], yen=12_300), ref="E77").replace("<NtryDtls>", f"{CHARGE}<NtryDtls>"),
+        entry(12_190, transaction(NUMBERS[0], "T1", 12_300, CHARGE), ref="E77"),
+    ],
+)
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_statement_with_the_net_amount_and_a_notice_with_the_charge_are_one_payment(notice: str, order: int) -> None:
+    """The entry reached the account less the charge; the payer paid what the transaction says."""
+    files = [(camt("053", NET), "camt.053"), (camt("054", notice), "camt.054")][::order]
+    assert settled(*files) == (["DUPLICATE_RECORD", "MATCHED"], {"B1": 12_300, "B2": 0})
+    tables = [receipts.read(io.BytesIO(content), layout).table for content, layout in files]
+    assert "KEY_REUSED" not in build_accounts(reconcile(BILLS, tables)).exceptions["outcome"].to_pylist()
+
+
+def test_a_net_amount_that_names_another_bill_is_another_payment() -> None:
+    other = entry(12_190, transaction(NUMBERS[1]), ref="E77")
+    outcomes, paid = settled((camt("053", other), "camt.053"), (camt("054", GROSS), "camt.054"))
+    assert (outcomes, paid) == (["MATCHED", "OVERPAID"], {"B1": 12_300, "B2": 5_000})
+
+
+@pytest.mark.parametrize(("yen", "day"), [(12_189, "2026-06-01"), (12_190, "2026-06-02")])
+def test_another_net_amount_or_day_is_another_payment(yen: int, day: str) -> None:
+    files = (camt("053", entry(yen, ref="E77", day=day)), "camt.053"), (camt("054", GROSS), "camt.054")
+    assert settled(*files) == (["KEY_MISSING", "MATCHED"], {"B1": 12_300, "B2": 0})

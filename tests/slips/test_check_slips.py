@@ -95,10 +95,10 @@ def test_duplicate_numbers_are_errors(field: str, names: list[str]) -> None:
 def test_numbers_shared_by_open_slips_of_several_obligations_are_warnings(field: str) -> None:
     number = {field: "0010000001"}
     rows = [
-        slip(1, **number),
-        slip(2, **number, obligation_id="B1"),
+        slip(1, **number, obligation_id="O1"),
+        slip(2, **number, obligation_id="O1"),
         slip(3, **number, status="cancelled"),
-        slip(4, **number, covers=["B1", "B9"]),
+        slip(4, **number, covers=["O1", "O9"]),
         slip(5),
         slip(6),
     ]
@@ -106,6 +106,34 @@ def test_numbers_shared_by_open_slips_of_several_obligations_are_warnings(field:
     (issue,) = check(*rows, slip(7, **number))
     assert found([issue]) == [("KEY_SHARED", 7, field, "one obligation", "another than record 1")]
     assert not issue.is_error
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"obligation_id": "B1"},  # by the rule of matching, slip 1 has a debt of its own
+        {"covers": ["B1"]},
+        {"bill_id": "B2"},
+    ],
+)
+def test_a_number_of_two_debts_is_reported_whatever_their_names(other: dict[str, Any]) -> None:
+    number = {"customer_number": "0010000001"}
+    issues = check(slip(1, **number), slip(2, **number, **other))
+    assert [issue.location.record for issue in issues if issue.code == "KEY_SHARED"] == [2]
+
+
+def test_obligations_of_two_authorities_may_have_one_id() -> None:
+    number = {"customer_number": "0010000001", "obligation_id": "O1"}
+    (issue,) = check(slip(1, **number), slip(2, **number, payee_code="99998"))
+    assert (issue.code, issue.location.record) == ("KEY_SHARED", 2)
+
+
+def test_a_slip_that_names_another_one_as_its_debt_shares_none_with_it() -> None:
+    rows = [slip(1), slip(2, obligation_id="B1"), slip(3, obligation_id="O3"), slip(4, obligation_id="O3")]
+    (issue,) = check(*rows)
+    assert found([issue]) == [("OBLIGATION_NOT_SHARED", 2, "obligation_id", "", "B1")]
+    assert not issue.is_error
+    assert check(slip(1, obligation_id="B1"), *rows[1:]) == []
 
 
 @settings(max_examples=examples(100), deadline=None)

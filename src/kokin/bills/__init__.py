@@ -22,16 +22,19 @@ from kokin.bills._debts import check_debts, debt_batches
 from kokin.bills._files import BillTotals, batches, check, read, write
 from kokin.bills._new_layout import new_layout
 from kokin.bills._rows import read_columns
+from kokin.bills._shared_obligations import SharedObligations, not_shared
 
 __all__ = [
     "BillBatch",
     "BillTotals",
+    "SharedObligations",
     "batches",
     "check",
     "check_batch",
     "check_debts",
     "debt_batches",
     "new_layout",
+    "not_shared",
     "read",
     "read_columns",
     "write",

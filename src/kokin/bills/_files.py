@@ -18,7 +18,8 @@ from kokin._arrow.threads import CHUNK_ROWS
 from kokin.bills._check import BillBatch, check_batch
 from kokin.bills._layout_rows import source_rows
 from kokin.bills._rows import arrow_file, check_rows
-from kokin.issues import MAX_ISSUES, InvalidInputError, Issue, ReadResult, RejectedRecordsError, from_table
+from kokin.bills._shared_obligations import SharedObligations
+from kokin.issues import MAX_ISSUES, InvalidInputError, Issue, ReadResult, RejectedRecordsError, from_table, to_table
 from kokin.model import ArrowStreamExportable, Bill, arrow_schema
 from kokin.receipts.layouts import Layout
 from kokin.text import file_name
@@ -57,9 +58,12 @@ def check(
         OSError: the file cannot be read.
     """
     issues: list[Issue] = []
+    shared = SharedObligations(_file_of(source))
     try:
         for batch in batches(source, encoding=encoding, layout=layout, lenient=lenient, reference_date=reference_date):
             issues += from_table(batch.issues.slice(0, MAX_ISSUES - len(issues)))
+            shared.add(batch)
+        issues += shared.issues()[: MAX_ISSUES - len(issues)]
     except InvalidInputError as error:
         issues += error.issues
     return issues
@@ -96,10 +100,13 @@ def read(
     checked = list(batches(source, encoding=encoding, layout=layout, lenient=lenient, reference_date=reference_date))
     table = pa.concat_tables([batch.table for batch in checked])
     rejected = sum(batch.rejected for batch in checked)
-    all_issues = pa.concat_tables([batch.issues for batch in checked])
+    shared = SharedObligations(_file_of(source))
+    for batch in checked:
+        shared.add(batch)
+    all_issues = pa.concat_tables([*(batch.issues for batch in checked), to_table(shared.issues())])
     issues = from_table(all_issues.slice(0, MAX_ISSUES))
     if rejected and on_error == "raise":
-        name = f"{file_name(source)}: " if isinstance(source, str | Path) else ""
+        name = f"{_file_of(source)}: " if isinstance(source, str | Path) else ""
         raise RejectedRecordsError(issues, f"{name}{rejected:,} of {len(table) + rejected:,} rejected", len(all_issues))
     return ReadResult(table, issues, BillTotals(len(table) + rejected, len(table), rejected))
 
@@ -143,9 +150,13 @@ def batches(
     for batch in check_rows(read, check_batch, Bill):
         accepted, rejected = accepted + len(batch.table), rejected + batch.rejected
         yield batch
-    name = file_name(source) if isinstance(source, str | Path) else ""
     counts = {"records": accepted + rejected, "accepted": accepted, "rejected": rejected}
-    _LOGGER.info("bills_read", extra={"fields": {"file": name, **counts}})
+    _LOGGER.info("bills_read", extra={"fields": {"file": _file_of(source), **counts}})
+
+
+def _file_of(source: str | Path | ArrowStreamExportable) -> str:
+    """Return the file name in the issues; empty for a table."""
+    return file_name(source) if isinstance(source, str | Path) else ""
 
 
 def write(bills: Iterable[Bill] | ArrowStreamExportable, path: str | Path) -> None:

@@ -32,6 +32,8 @@ from kokin.text import file_name
 # Bytes that are decoded at a time.
 _BLOCK = 1 << 24
 _PARQUET_MAGIC = b"PAR1"
+# Of a file that cp932 decodes to other texts.
+_UTF_16_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 # A whole cell in quotes; a quote that remains after these are removed is misplaced.
 _QUOTED_CELL = re.compile(r'(?<![^,])"(?:[^"]|"")*+"(?![^,])')
@@ -86,6 +88,8 @@ def read_rows(
         magic = file.read(len(_PARQUET_MAGIC))
     if not magic:
         raise _rejected(path, Issue("FILE_EMPTY", location=Location(file_name(path))))
+    if not encoding and magic.startswith(_UTF_16_BOMS):
+        raise _rejected(path, Issue("FILE_BOM", found=magic[:2].hex(" "), location=Location(file_name(path), byte=0)))
     if magic == _PARQUET_MAGIC:
         yield from _table_rows(_read_parquet(path), rows, file_name(path))
     else:

@@ -23,6 +23,7 @@ from sqlalchemy import Connection, RowMapping, Select, select
 
 import kokin
 from kokin._arrow.convert import Int64Array, combine, int64_array
+from kokin.bills import not_shared
 from kokin.issues import MAX_ISSUES, InvalidInputError, Issue, Location
 from kokin.ledger._codec import canonical_rows, reject_control_characters
 from kokin.ledger._database import BATCH_ROWS, Database, LedgerError, Transaction
@@ -185,12 +186,15 @@ class EntryResult:
     vanished: pa.Table | None = None
     """The open bills that a whole register lacks, by ``bill_id``: ``bill_id, payee_code, system, due_on, amount,
     residual``; yen. None: the load was not a whole register."""
+    not_shared: tuple[str, ...] = ()
+    """The bills without ``obligation_id`` whose ``bill_id`` is the ``obligation_id`` of another one, by ``bill_id``."""
 
     @property
     def issues(self) -> list[Issue]:
-        """The warnings FILE_OVERLAPS, one per other file, KEY_REUSED, one per key, and BILL_VANISHED, one per bill.
+        """The warnings FILE_OVERLAPS, one per other file, KEY_REUSED, one per key, and those of bills, one per bill.
 
-        Of very many bills, the first :data:`~kokin.issues.MAX_ISSUES`; ``vanished`` has all.
+        These are BILL_VANISHED and OBLIGATION_NOT_SHARED; of very many bills, the first
+        :data:`~kokin.issues.MAX_ISSUES` each. ``vanished`` and ``not_shared`` have all.
         """
         location = Location(self.entry.source)
         overlaps = [
@@ -210,6 +214,7 @@ class EntryResult:
                 Issue("BILL_VANISHED", field="bill_id", expected="in the register", found=text, location=location)
                 for text in bills
             ),
+            *(not_shared(bill_id, location) for bill_id in self.not_shared[:MAX_ISSUES]),
         ]
 
 

@@ -22,6 +22,7 @@ from kokin.ledger._components import (
     bill_keys,
     bills_by_id,
     covered_obligations,
+    current_version,
     find_pairs,
     not_referenced,
     own_obligations,
@@ -32,6 +33,7 @@ from kokin.ledger._journal import EntryResult, EntryWriter, rows_of_entry
 from kokin.ledger._rematch import differs, rematch
 from kokin.ledger._schema import BILL_DEFAULTS, RECORD_FIELDS, EntryKind, bill_versions, entries, slip_numbers
 from kokin.ledger._vanished_bills import Register
+from kokin.matching import find_not_shared
 from kokin.model import BillStatus
 from kokin.reconcile import Policy
 
@@ -45,6 +47,9 @@ _MAX_ISSUES = 100
 BILL_KINDS = (EntryKind.BILLS, EntryKind.OPENING)
 
 _FIELDS = tuple(RECORD_FIELDS["bill_versions"].names)
+# The columns of bills that decide whether two of them share an obligation, and the bills in force with these.
+_SHARING = ("bill_id", "payee_code", "obligation_id", "covers")
+_IN_FORCE = select(*(bill_versions.c[name] for name in _SHARING)).where(current_version())
 _NO_KEYS = np.empty(0, np.int64)
 _NULL_INT = pa.nulls(1, pa.int64())[0]
 
@@ -65,6 +70,8 @@ class BillChunk:
     """Keys of the obligations that have a slip of their own, a set."""
     covered_obligations: Int64Array
     """Keys of the obligations that slips for several obligations cover, a set."""
+    separate_obligations: Int64Array
+    """Keys of the obligations that slips without one would have if their ``bill_id`` were its id, a set."""
 
 
 def bill_chunks(bills: Any) -> Iterator[BillChunk]:
@@ -116,7 +123,8 @@ def _check_and_encode(chunk: pa.Table, first: int) -> BillChunk:
         columns[name] = pc.fill_null(columns[name], value) if name in columns else pa.repeat(value, len(checked.table))
     bills = pa.table(columns)
     keys, rows = bill_keys(bills)
-    return BillChunk(bills, text_keys("bill_id", bills.column("bill_id")), keys, rows, *_obligation_keys(bills))
+    bill_ids = text_keys("bill_id", bills.column("bill_id"))
+    return BillChunk(bills, bill_ids, keys, rows, *_obligation_keys(bills), _separate_keys(bills))
 
 
 def _obligation_keys(bills: pa.Table) -> tuple[Int64Array, Int64Array]:
@@ -142,7 +150,18 @@ def add_bills(writer: EntryWriter, bills: Any, policy: Policy, *, source: str, w
     vanished = register.vanished(writer, policy) if register else None
     if vanished is not None:
         totals |= {"vanished": len(vanished), "vanished_yen": pc.sum(vanished.column("residual")).as_py() or 0}
-    return EntryResult(writer.commit(totals), True, {}, rematched, vanished=vanished)
+    not_shared = tuple(loader.not_shared())
+    return EntryResult(writer.commit(totals), True, {}, rematched, vanished=vanished, not_shared=not_shared)
+
+
+def _separate_keys(bills: pa.Table) -> Int64Array:
+    """Return the keys of :attr:`BillChunk.separate_obligations` of encoded bills."""
+    is_separate = np.ones(len(bills), np.bool_)
+    for name in {"covers", "obligation_id"} & set(bills.column_names):
+        is_separate &= to_bool(bills.column(name).is_null())
+    separate = filter_rows(bills.select(["payee_code", "bill_id"]), is_separate)
+    as_obligations = own_obligations(separate.rename_columns(["payee_code", "obligation_id"]))
+    return sorted_unique(text_keys("obligation_id", as_obligations))
 
 
 class BillLoader:
@@ -152,6 +171,8 @@ class BillLoader:
         self.writer, self._register = writer, register
         self.given = self.new = self.changed = self.unchanged = 0
         self._bill_ids, self._own_obligations, self._covered_obligations = _NO_KEYS, [_NO_KEYS], [_NO_KEYS]
+        #: Keys of obligations that may be of slips with this ``obligation_id``, and of a slip without one.
+        self._separate_obligations, self._suspect_obligations = [_NO_KEYS], [_NO_KEYS]
         #: Keys of new, changed and replaced bills: their components may need to be matched again.
         self._affected_keys = [_NO_KEYS]
 
@@ -165,6 +186,7 @@ class BillLoader:
         self._reject_duplicates(chunk)
         self._own_obligations.append(chunk.own_obligations)
         self._covered_obligations.append(chunk.covered_obligations)
+        self._separate_obligations.append(chunk.separate_obligations)
         earlier = (
             latest_versions(self.writer, chunk.bills.column("bill_id")) if self.writer.before["bill_versions"] else None
         )
@@ -192,6 +214,8 @@ class BillLoader:
             self._affected_keys.append(sorted_unique(bill_keys(replaced_rows)[0]))
             # Another slip can cover an obligation that a replaced version billed.
             self._covered_obligations.append(_obligation_keys(replaced_rows)[0])
+            written = filter_rows(chunk.bills, is_written)
+            self._suspect_obligations += [_separate_keys(written), _keys_of_separate(self.writer, written)]
         if self._register:
             self._register.add(chunk.bills, replaced[is_unchanged])
         self.writer.progress(len(is_unchanged))
@@ -214,6 +238,23 @@ class BillLoader:
         _require_own_slips(self.writer, difference_sorted(covered, own), "the bills were rejected; nothing was added")
         return _keys_of_earlier_rows(self.writer, sorted_unique(np.concatenate(self._affected_keys)))
 
+    def not_shared(self) -> list[str]:
+        """Return the bills without ``obligation_id`` whose ``bill_id`` is that of another one: see ``find_not_shared``.
+
+        Found are all of the load, and those of which the load has added or changed one bill, and the ledger has others.
+        """
+        own, separate = (
+            sorted_unique(np.concatenate(keys)) for keys in (self._own_obligations, self._separate_obligations)
+        )
+        suspects = sorted_unique(np.concatenate([own[isin_sorted(own, separate)], *self._suspect_obligations]))
+        rows = find_pairs(self.writer, "bill_versions", suspects)[1]
+        bills = bills_by_id(self.writer, rows, _SHARING).select(_SHARING)
+        names = pc.unique(bills.column("obligation_id").drop_null()).to_pylist()
+        bills = pa.concat_tables([bills, self.writer.fetch(_IN_FORCE, bill_versions.c.bill_id, names)])
+        bills = bills.filter(bills.column("covers").is_null()).drop_columns("covers")
+        found = bills.column("obligation_id").take(int64_array(find_not_shared(bills)))
+        return sorted(pc.unique(found).to_pylist())
+
     def _reject_duplicates(self, chunk: BillChunk) -> None:
         """Raise for every ``bill_id`` of a chunk that an earlier chunk has, or that is in it several times."""
         keys = sorted_unique(chunk.bill_id_keys)
@@ -231,6 +272,16 @@ class BillLoader:
             issues = [Issue("BILL_REPEATED", field="bill_id", found=name) for name in sorted(set(names))[:_MAX_ISSUES]]
             raise InvalidInputError(issues, "the bills were rejected; nothing was added")
         self._bill_ids = sorted_union(self._bill_ids, keys)
+
+
+def _keys_of_separate(transaction: Transaction, bills: pa.Table) -> Int64Array:
+    """Return the separate keys of the bills in force whose ``bill_id`` is the ``obligation_id`` of some bills."""
+    if "obligation_id" not in bills.column_names:
+        return _NO_KEYS
+    is_other = pc.not_equal(bills.column("obligation_id"), bills.column("bill_id"))  # null without an obligation_id
+    names = bills.column("obligation_id").filter(is_other)
+    keys = _separate_keys(transaction.fetch(_IN_FORCE, bill_versions.c.bill_id, pc.unique(names).to_pylist()))
+    return keys[isin_sorted(keys, _obligation_keys(bills)[0])]  # another payee may have a bill of this name
 
 
 def latest_versions(transaction: Transaction, bill_ids: pa.ChunkedArray) -> pa.Table:

@@ -221,13 +221,16 @@ def open_balances(writer: EntryWriter, policy: Policy, opening: Opening, source:
         return EntryResult(opened, False, {}, 0)
     about = {"source": source, "digest": opening.digest, "delivery": deliveries + 1}
     writer.begin(EntryKind.OPENING, **about)
-    count = _add(writer, policy, opening)
+    count, not_shared = _add(writer, policy, opening)
     entry = writer.commit({"read": count, "opening": opening.totals.model_dump(mode="json")})
-    return EntryResult(entry, True, posted_outcomes(writer, entry.id), 0)
+    outcomes = posted_outcomes(writer, entry.id)
+    return EntryResult(entry, True, outcomes, 0, not_shared=tuple(not_shared))
 
 
-def _add(writer: EntryWriter, policy: Policy, opening: Opening) -> int:
-    """Add the bills and items of an opening to an entry, which was begun; return the number of receipts.
+def _add(writer: EntryWriter, policy: Policy, opening: Opening) -> tuple[int, list[str]]:
+    """Add the bills and items of an opening to an entry, which was begun.
+
+    Returns the number of receipts, and the bills of :meth:`BillLoader.not_shared`.
 
     Raises:
         InvalidInputError: a bill is in the ledger already, a receipt of the ledger is matched otherwise than before, or
@@ -247,7 +250,7 @@ def _add(writer: EntryWriter, policy: Policy, opening: Opening) -> int:
     issues += _other_dispositions(writer, opening, ids)
     if issues:
         raise InvalidInputError(issues, _SUMMARY)
-    return len(ids)
+    return len(ids), loader.not_shared()
 
 
 def _receipts(writer: EntryWriter, opening: Opening) -> pa.Table:

@@ -42,7 +42,7 @@ from kokin.matching._keys import (
     encode_keys,
     encode_text,
 )
-from kokin.matching._obligations import CANCELLED, OPEN, SUPERSEDED, Obligations
+from kokin.matching._obligations import CANCELLED, OPEN, SUPERSEDED, Obligations, find_not_shared
 from kokin.matching._rule import (
     BOOKED,
     CANCEL,
@@ -109,6 +109,7 @@ __all__ = [
     "encode_text",
     "fill_in_order",
     "find_interacting",
+    "find_not_shared",
     "first_of_groups",
     "first_of_runs",
     "group",

@@ -16,6 +16,7 @@ from kokin._arrow.convert import (
     bool_array,
     combine,
     text_ranks,
+    to_mask,
     to_numpy,
 )
 from kokin.issues import Issue, Location
@@ -176,11 +177,7 @@ def _number_obligations(
     Obligations with an id come first, in the order in which the ids occur; then those of slips without an id. The ids
     are returned too.
     """
-    own_ids = pa.nulls(len(bills), pa.string())
-    if "obligation_id" in bills.schema.names:
-        column = bills.column("obligation_id").cast(pa.string())
-        has_id = pc.and_(pc.fill_null(pc.not_equal(column, ""), False), bool_array(~is_covering))
-        own_ids = _of_payee(bills, pc.if_else(has_id, column, None))
+    own_ids = _own_ids(bills, is_covering)
     # One dictionary of both: what only a covering slip has comes last.
     encoded = pa.concat_arrays([own_ids, covered_ids]).dictionary_encode()
     obligation, covered = np.split(to_numpy(encoded.indices, -1).copy(), [len(bills)])
@@ -190,6 +187,29 @@ def _number_obligations(
     obligation[without_id] = id_count + np.arange(np.count_nonzero(without_id))
     obligation[is_covering] = -1 - np.arange(np.count_nonzero(is_covering))
     return obligation, covered, encoded.dictionary.slice(0, id_count)
+
+
+def _own_ids(bills: pa.Table, is_covering: BoolArray) -> pa.Array:
+    """Return the ``obligation_id`` of each slip that covers no others, with its payee; null without one."""
+    if "obligation_id" not in bills.schema.names:
+        return pa.nulls(len(bills), pa.string())
+    column = bills.column("obligation_id").cast(pa.string())
+    has_id = pc.and_(pc.fill_null(pc.not_equal(column, ""), False), bool_array(~is_covering))
+    return _of_payee(bills, pc.if_else(has_id, column, None))
+
+
+def find_not_shared(bills: pa.Table) -> Int64Array:
+    """Return the slips whose ``obligation_id`` is the ``bill_id`` of a slip without one, of the same payee: int64 (k,).
+
+    The two have different obligations, so that a payment of each is no duplicate payment.
+    """
+    is_covering = _covers(bills)[0] > 0
+    own_ids = _own_ids(bills, is_covering)
+    is_separate = pc.and_(own_ids.is_null(), bool_array(~is_covering))
+    if own_ids.null_count == len(bills) or not to_mask(combine(is_separate)).any():
+        return np.empty(0, np.int64)
+    bill_ids = _of_payee(bills, pc.if_else(is_separate, bills.column("bill_id").cast(pa.string()), None))
+    return np.flatnonzero(to_mask(combine(pc.is_in(own_ids, value_set=bill_ids.drop_null()))))
 
 
 def _by_due_date(

@@ -156,7 +156,10 @@ class FileFraming:
 
     @property
     def line_newline(self) -> bytes:
-        """The bytes that end each line: in a CSV LF, before which a CR is not part of the row."""
+        """The bytes that end each line: in a CSV LF, before which a CR is not part of the row.
+
+        A CR without LF is replaced before: see :func:`with_line_feeds`.
+        """
         return self.newline if self.width else b"\n"
 
     @property
@@ -288,6 +291,23 @@ def is_blank(content: bytes, layout: Layout) -> bool:
     return any(not content.strip(framing.padding_bytes) for framing in framings)
 
 
+# A CR that no LF follows; the last byte of a chunk may be the CR of a CR LF.
+_LONE_CR, _LONE_CR_OF_CHUNK = re.compile(rb"\r(?!\n)"), re.compile(rb"\r(?!\n|\Z)")
+
+
+def with_line_feeds(content: bytes, *, is_whole: bool = True) -> bytes:
+    """Return bytes of a CSV with LF in the place of each CR without LF, which ends a line too; no offset changes.
+
+    Unless ``is_whole``, a CR at the end stays, because more bytes follow.
+
+    >>> with_line_feeds(b"a\\rb\\r\\nc\\r"), with_line_feeds(b"a\\rb\\r", is_whole=False)
+    (b'a\\nb\\r\\nc\\n', b'a\\nb\\r')
+    """
+    if content.count(b"\r") == content.count(b"\r\n"):
+        return content
+    return (_LONE_CR if is_whole else _LONE_CR_OF_CHUNK).sub(b"\n", content)
+
+
 def detect(head: bytes, layout: Layout, start: int = 0) -> FileFraming:
     """Infer the framing of a file from its first bytes, at least two records of it.
 
@@ -297,7 +317,8 @@ def detect(head: bytes, layout: Layout, start: int = 0) -> FileFraming:
     head = head[start:].lstrip(b"\r\n")
     if layout.width is None:
         delimiter = layout.csv.delimiter_byte if layout.csv else b","
-        return FileFraming(b"\r\n" if b"\r\n" in head else b"\n", 0, start=start, delimiter=delimiter)
+        newline = next((newline for newline in _ASCII_NEWLINES if newline in head), b"\n")
+        return FileFraming(newline, 0, start=start, delimiter=delimiter)
     consts = {field.const[:1].encode() for kind in layout.records.values() if (field := kind.fields[0]).const}
     ebcdic = head[:1] not in consts and head[:1].translate(EBCDIC_TO_HALF_WIDTH) in consts
     newlines = _EBCDIC_NEWLINES if ebcdic else _ASCII_NEWLINES
@@ -372,7 +393,7 @@ def _split(stream: BinaryIO, framing: FileFraming, block_bytes: int) -> Iterator
     size = max(1, min(_BLOCK_RECORDS, block_bytes // file_stride)) * file_stride if framing.width else _CSV_CHUNK_BYTES
     record_no, offset, rest = 1, framing.start, b""
     while chunk := stream.read(size):
-        content = rest + chunk
+        content = rest + chunk if framing.width else with_line_feeds(rest + chunk, is_whole=False)
         pieces, end = _whole_lines(content, record_no, offset, framing)
         for piece in pieces:
             yield piece
@@ -383,11 +404,12 @@ def _split(stream: BinaryIO, framing: FileFraming, block_bytes: int) -> Iterator
             line, rest = rest[: framing.max_line_bytes], rest[framing.max_line_bytes :]
             yield framing.frame_or_blank(record_no, offset, line, is_terminated=True)
             record_no, offset = record_no + 1, offset + len(line)
+    is_terminated = not framing.width and rest.endswith(b"\r")
     if not framing.width:
-        rest = rest.rstrip(_PADDING)
+        rest = rest.removesuffix(b"\r").rstrip(_PADDING)
     elif newline and len(rest) <= framing.width:
         rest = rest.rstrip(_END_OF_FILE)
-    yield framing.frame_or_blank(record_no, offset, rest, is_terminated=False)
+    yield framing.frame_or_blank(record_no, offset, rest, is_terminated=is_terminated)
 
 
 def _whole_lines(content: bytes, record_no: int, offset: int, framing: FileFraming) -> tuple[Iterator[Piece], int]:
@@ -443,6 +465,8 @@ def _line_ends(content: bytes, newline: bytes) -> Int64Array:
 def lines_of(content: bytes, record_no: int, offset: int, framing: FileFraming) -> Lines:
     """Return the lines of which a content consists; of a file without newlines these have the width of a record."""
     newline = framing.line_newline
+    if not framing.width:
+        content = with_line_feeds(content)
     if newline:
         ends = _line_ends(content, newline)
         starts = np.concatenate([np.zeros(1, np.int64), ends[:-1] + len(newline)])[: len(ends)]

@@ -3,7 +3,7 @@
 Only the key is composed here, for one record or for a batch. Whether two receipts with equal keys are one payment or a
 duplicate is decided in ``kokin.reconcile``.
 
-A reference that is unique by itself is the key. Any other key is a text of the layout's name and the key's parts:
+A reference of zeros identifies nothing. One that is unique by itself is the key. Any other key is a text of the layout's name and the key's parts:
 ``zengin-01:9999|001|1234567|2026-04-01|000002``. In a part, ``%`` and ``|`` are written as ``%25`` and ``%7C``, so two
 keys are equal only if all their parts are.
 
@@ -54,6 +54,8 @@ class PaymentKey:
         self._references = [path for path in identity.assigned if is_present[path]]
         if not all(is_present[path] for path in self._required) or (identity.assigned and not self._references):
             self._required, self._references = [], []
+        #: The fields whose zeros identify nothing: references, and the one that a reversal names.
+        self._zeros = {*identity.assigned, *identity.cancels[-1:]} if identity.assigned else set[str]()
         self._cancels = identity.cancels if all(is_present[path] for path in identity.cancels) else []
         self._prefix = f"{layout.name}:" if self._required else ""
         #: Whether equal keys in one file may be different payments.
@@ -82,7 +84,7 @@ class PaymentKey:
         name = path.removeprefix("header.")
         value = record.get(path) if name == path else header.get(name)
         text = value.isoformat() if isinstance(value, date | time) else None if value is None else str(value)
-        if text is None or text in self._none.get(path, ()):
+        if text is None or text in self._none.get(path, ()) or (path in self._zeros and not text.strip("0")):
             return None
         return str(int(text) % _SENSITIVE_MODULUS) if path in self._sensitive else text
 
@@ -105,6 +107,9 @@ class PaymentKey:
             if path in self._none:
                 identifies_nothing = pc.is_in(column, array_of(self._none[path], pa.string()))
                 column = pc.if_else(identifies_nothing, _scalar(None), column)
+            if path in self._zeros:
+                is_zero = pc.equal(pc.utf8_trim(column, "0"), _scalar(""))
+                column = pc.if_else(is_zero, _scalar(None), column)
             if path in self._sensitive:
                 column = _remainders(column)
             return _escape_column(column) if self._prefix else column

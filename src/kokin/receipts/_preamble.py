@@ -9,7 +9,7 @@ from typing import BinaryIO
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.model import redact
 from kokin.receipts._fields import decode_cell
-from kokin.receipts._framing import CHUNK_BYTES, FileFraming, detect, is_blank, split_row
+from kokin.receipts._framing import CHUNK_BYTES, FileFraming, detect, is_blank, split_row, with_line_feeds
 from kokin.receipts.layouts import Layout
 
 #: Enough to infer the framing, and to contain the header row of any CSV.
@@ -58,6 +58,7 @@ def read_preamble(stream: BinaryIO, layout: Layout, source: str, *, lenient: boo
 
 def _with_header_row(preamble: Preamble, head: bytes, layout: Layout, source: str) -> Preamble:
     """Return the preamble of a CSV with what its first row that is not blank adds; ``head`` begins with that row."""
+    head = with_line_feeds(head, is_whole=False)
     csv, framing = layout.csv, preamble.framing
     assert csv is not None
     location = Location(source, byte=framing.start)

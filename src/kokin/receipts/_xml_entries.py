@@ -86,7 +86,9 @@ class TransactionRecords:
             values["batch_reference" if alone else "servicer_reference"] = None
         values["event"] = _event(values)
         if values["event"] in ("pending", "voided"):
-            values["value_day"] = None  # only expected by the bank, nothing is settled
+            # Only expected by the bank: nothing is settled, and the day is that of the entry once it is booked.
+            values["booked_day"] = values.get("value_day") or values.get("booked_day")
+            values["value_day"] = None
         values["bank_charge"] = None  # known at the end of the entry
         return values, issues
 

@@ -24,6 +24,7 @@ from kokin._arrow.convert import (
     fixed_width,
     text_buffers,
     to_mask,
+    to_numpy,
 )
 from kokin._arrow.threads import CHUNK_ROWS, chunk_slices, sort, thread_map
 from kokin.matching import (
@@ -91,8 +92,9 @@ def identify(columns: EncodedColumns, kind: UInt8Array, table_no: Int64Array) ->
     """Find the records that report one payment.
 
     - A record whose ``provider_key`` was **assigned** to one payment is the payment of every record with the same key,
-      kind, amount and day, unless two of them have different payment numbers. Records may have more or fewer details;
-      one with a number counts before one without.
+      kind, amount and day, unless two of them have different payment numbers. The amount of a record without
+      ``bank_charge`` may be less by the charge of another one: what reached the account. Records may have more or fewer
+      details; one with a number counts before one without, then one with a charge.
     - Every other record (a **composed** key, or none) is one payment with the records of other files that are equal in
       every field but the payer's name: the n-th of a file with the n-th of another.
     - A record of a **whole booking** (its ``provider_key`` is the ``batch_key`` of others) is the same money as these,
@@ -129,8 +131,12 @@ def identify(columns: EncodedColumns, kind: UInt8Array, table_no: Int64Array) ->
 
 def _payments_by_key(columns: EncodedColumns, kind: UInt8Array, rows: Int64Array) -> _Payments:
     """Return the payments of records with an assigned key that others have too."""
-    rows, groups = _equal_rows(columns, rows, ("provider_key", "amount", "paid_on"))
-    groups = group(groups, kind[rows])
+    if _charges(columns)[rows].any():
+        rows, groups = _equal_rows(columns, rows, ("provider_key", "paid_on"))
+        groups = _group_amounts(columns.take(rows), group(groups, kind[rows]))
+    else:
+        rows, groups = _equal_rows(columns, rows, ("provider_key", "amount", "paid_on"))
+        groups = group(groups, kind[rows])
     columns = columns.take(rows)
     numbers = _payment_numbers(columns)
     # If a group has two numbers of one kind, each of its records goes by the first number that it has.
@@ -147,10 +153,38 @@ def _payments_by_key(columns: EncodedColumns, kind: UInt8Array, rows: Int64Array
     # A record without a number goes with the first one that has one.
     without = np.flatnonzero(has_conflict & (first_number == 0))
     if len(without):
-        first = _first_of_group(groups, group(first_number == 0, payment_order(columns)))
+        first = _first_of_group(groups, group(first_number == 0, _charges(columns) == 0, payment_order(columns)))
         number[without] = first_number[first[without]]
     payment = group(groups, number)
     return _Payments(rows, payment, payment)
+
+
+def _group_amounts(columns: EncodedColumns, groups: Int64Array) -> Int64Array:
+    """Return groups of records of equal amount within groups: int64 (k,).
+
+    A record without a charge also goes with one whose amount less its charge is the same, the smallest of several:
+    12,190 goes with 12,300 less 110, if no record of 12,190 has a charge.
+    """
+    amount, charge = columns.codes("amount").astype(np.int64), _charges(columns)
+    of_amount = group(groups, amount)
+    has_charge = np.zeros(len(groups), np.bool_)
+    has_charge[of_amount[charge != 0]] = True
+    net, gross = np.flatnonzero(~has_charge[of_amount]), np.flatnonzero(charge)
+    gross = gross[np.argsort(-amount[gross], kind="stable")]
+    rows, received = np.concatenate([net, gross]), np.concatenate([amount[net], (amount - charge)[gross]])
+    number = group(groups[rows], received)
+    of_gross = np.full(len(rows), -1, np.int64)
+    of_gross[number[len(net) :]] = of_amount[gross]  # the last one is the smallest
+    found = of_gross[number[: len(net)]]
+    of_amount[net] = np.where(found < 0, of_amount[net], found)
+    return of_amount
+
+
+def _charges(columns: EncodedColumns) -> Int64Array:
+    """Return the yen that the bank deducted from each record (``bank_charge``), 0 without: int64 (n,)."""
+    if not columns.has("bank_charge"):
+        return np.zeros(len(columns), np.int64)
+    return to_numpy(columns.column("bank_charge"), 0)
 
 
 def _payments_by_content(
@@ -242,10 +276,10 @@ def _payment_numbers(columns: EncodedColumns) -> list[Int64Array]:
 
 
 def _counting_order(columns: EncodedColumns, rows: Int64Array) -> Int64Array:
-    """Return the order in which records of one payment count: with a number first, then the order of payments."""
+    """Return the order in which records of one payment count: with a number first, with a charge, then by payment."""
     columns = columns.take(rows)
     has_number = np.logical_or.reduce([number >= 0 for number in _payment_numbers(columns)])
-    return group(~has_number, payment_order(columns))
+    return group(~has_number, _charges(columns) == 0, payment_order(columns))
 
 
 def _first_of_group(groups: Int64Array, order: Int64Array) -> Int64Array:

@@ -1,7 +1,7 @@
 """Check a whole file of slips before it is printed: duplicate numbers, weak confirmation numbers, barcodes, deadlines.
 
-The file is read in batches. Eight bytes are kept per key and row, and 8 MB for the confirmation numbers, so that memory
-is bounded by the number of rows and not by their length.
+The file is read in batches. Eight bytes are kept per key and row, the ``bill_id`` and ``obligation_id`` of each row, and
+8 MB for the confirmation numbers, so that memory is bounded by the number of rows and not by their length.
 """
 
 from __future__ import annotations
@@ -43,6 +43,9 @@ _Source: TypeAlias = str | Path | ArrowStreamExportable
 #: Reads the bills of a run from the beginning.
 ReadBills: TypeAlias = Callable[[], Iterator[bills.BillBatch]]
 
+#: The payee, ``obligation_id`` or ``bill_id``, and its value: a slip without an ``obligation_id`` shares none.
+_Obligation: TypeAlias = tuple[str, str, str]
+
 _EL_NUMBER = ("payee_code", "case_key", "confirmation", "item_code")
 # The digits of a barcode that identify its slip: 請求書発行企業コード and 自由使用欄; and those of its other fields.
 _BARCODE_KEY, _BARCODE_DEADLINE, _BARCODE_STAMP, _BARCODE_YEN = slice(2, 29), slice(30, 36), 36, slice(37, 43)
@@ -77,7 +80,8 @@ def check(
 
     - ``SLIP_DUPLICATE``: two slips share a ``bill_id``, an eL number or the key of a barcode (請求書発行企業コード and
       自由使用欄). ``KEY_SHARED``, a warning: two open slips of different obligations share a ``customer_number`` or a
-      ``virtual_account``.
+      ``virtual_account``. ``OBLIGATION_NOT_SHARED``, a warning: the ``obligation_id`` of a slip is the ``bill_id`` of
+      a slip without one, so that the two do not share a debt.
     - ``CONFIRMATION_WEAK``: one 確認番号 is on at least 10 slips and on more than chance allows, or more 確認番号 than
       chance allows are the end of their 案件特定キー. Chance allows a count that random numbers reach in one of 10,000
       files of this size (Poisson distribution). With 1,000 slips: 9 slips with one number, 1 with the end of its key.
@@ -102,6 +106,7 @@ def check(
     read_bills = partial(bills.batches, source, encoding=encoding, layout=layout, reference_date=issued_on)
     log = _IssueLog(max_issues)
     keys, confirmations, deadlines = _KeyHashes(_UNIQUE + _SHARED), _Confirmations(), _Deadlines()
+    shared = bills.SharedObligations(place().file)
     try:
         for batch in read_bills():
             log.add(from_table(batch.issues))
@@ -110,6 +115,8 @@ def check(
             keys.add(batch.table)
             confirmations.add(batch)
             deadlines.add(batch)
+            shared.add(batch)
+        log.add(shared.issues())
         log.add(_duplicates(read_bills, place, keys))
         log.add(confirmations.issues(place))
         log.add(deadlines.issues(place))
@@ -302,14 +309,14 @@ def _compare_keys(
     batches: Iterable[bills.BillBatch], place: partial[Location], hashes: dict[str, Int64Array]
 ) -> Iterator[Issue]:
     # The first record with a key, and the obligations of all slips with it.
-    earlier: dict[tuple[str, str], tuple[int, set[str]]] = {}
+    earlier: dict[tuple[str, str], tuple[int, set[_Obligation]]] = {}
     names = [name for name, values in hashes.items() if len(values)]
     for batch in batches:
         for name, keys in _slip_keys(batch.table, names):
             rows = np.flatnonzero(np.isin(_hashes(keys), hashes[name]) & is_valid(keys))
             for row, key in zip(rows.tolist(), keys.take(int64_array(rows)).to_pylist(), strict=True):
                 record = batch.row_numbers[row].as_py()
-                obligations = _obligations(batch.table, row) if name in _SHARED else set()
+                obligations = _obligations(batch.table, row) if name in _SHARED else set[_Obligation]()
                 if (name, key) not in earlier:
                     earlier[name, key] = record, obligations
                     continue
@@ -325,11 +332,13 @@ def _compare_keys(
                 others |= obligations
 
 
-def _obligations(table: pa.Table, row: int) -> set[str]:
-    """Return the obligations of a slip: those that it covers, else its own."""
-    bill = table.select([name for name in ("bill_id", "obligation_id", "covers") if name in table.column_names])
-    values = bill.slice(row, 1).to_pylist()[0]
-    return set(values.get("covers") or ()) or {values.get("obligation_id") or values["bill_id"]}
+def _obligations(table: pa.Table, row: int) -> set[_Obligation]:
+    """Return the obligations of a slip: those that it covers, else its own, as :class:`~kokin.matching.Obligations`."""
+    names = [name for name in ("bill_id", "payee_code", "obligation_id", "covers") if name in table.column_names]
+    values = table.select(names).slice(row, 1).to_pylist()[0]
+    ids = values.get("covers") or [each for each in (values.get("obligation_id"),) if each]
+    payee = values["payee_code"]
+    return {(payee, "obligation_id", each) for each in ids} or {(payee, "bill_id", values["bill_id"])}
 
 
 class _Confirmations:

@@ -286,13 +286,13 @@ class IdentityFields(_Table):
     content: bool = False
     """``identity = "content"``: all canonical fields together identify a payment."""
     assigned: list[str] = []
-    """Fields of the reference; the first that is not empty is used."""
+    """Fields of the reference; the first that is neither empty nor all zeros is used."""
     scope: list[str] = []
     """Fields within which an assigned reference is unique, such as the account and the day."""
     fields: list[str] = []
     """Fields that the key is composed of."""
     none: dict[str, list[str]] = {}
-    """Values of a field that identify nothing, such as zeros. Blanks never identify anything."""
+    """Values of a field that identify nothing. Blanks never identify anything, nor do zeros in a reference."""
     cancels: list[str] = []
     """Fields that name the payment which a reversal reverses (元取引): one for each of ``scope`` and one for the
     reference, or one for each of ``fields``, in the same order."""
