@@ -274,7 +274,7 @@ def identify(rows):
 
 
 def merge_net_amounts(payments):
-    """Put records without a charge to those of their key, kind and day that have one, and whose rest is their amount."""
+    """Put records without a charge to those of their key, kind and day of which they are the amount less the charge."""
     charged = {key: same for key, same in payments.items() if key[0] == "key" and any(map(charge_of, same))}
     for key in [key for key in payments if key[0] == "key" and key not in charged]:
         _, name, kind, amount, day = key

@@ -296,12 +296,12 @@ _LONE_CR, _LONE_CR_OF_CHUNK = re.compile(rb"\r(?!\n)"), re.compile(rb"\r(?!\n|\Z
 
 
 def with_line_feeds(content: bytes, *, is_whole: bool = True) -> bytes:
-    """Return bytes of a CSV with LF in the place of each CR without LF, which ends a line too; no offset changes.
+    r"""Return bytes of a CSV with LF in the place of each CR without LF, which ends a line too; no offset changes.
 
     Unless ``is_whole``, a CR at the end stays, because more bytes follow.
 
-    >>> with_line_feeds(b"a\\rb\\r\\nc\\r"), with_line_feeds(b"a\\rb\\r", is_whole=False)
-    (b'a\\nb\\r\\nc\\n', b'a\\nb\\r')
+    >>> with_line_feeds(b"a\rb\r\nc\r"), with_line_feeds(b"a\rb\r", is_whole=False)
+    (b'a\nb\r\nc\n', b'a\nb\r')
     """
     if content.count(b"\r") == content.count(b"\r\n"):
         return content

@@ -3,9 +3,9 @@
 Only the key is composed here, for one record or for a batch. Whether two receipts with equal keys are one payment or a
 duplicate is decided in ``kokin.reconcile``.
 
-A reference of zeros identifies nothing. One that is unique by itself is the key. Any other key is a text of the layout's name and the key's parts:
-``zengin-01:9999|001|1234567|2026-04-01|000002``. In a part, ``%`` and ``|`` are written as ``%25`` and ``%7C``, so two
-keys are equal only if all their parts are.
+A reference of zeros identifies nothing. One that is unique by itself is the key. Any other key is a text of the
+layout's name and the key's parts: ``zengin-01:9999|001|1234567|2026-04-01|000002``. In a part, ``%`` and ``|`` are
+written as ``%25`` and ``%7C``, so two keys are equal only if all their parts are.
 
 A key is stored with the receipt, so the number of a payer's account is not a part of it: only its remainder is, from
 which the account cannot be found. Two accounts of a branch have the same remainder in one of 65,521 cases.

@@ -1,7 +1,7 @@
 """Check a whole file of slips before it is printed: duplicate numbers, weak confirmation numbers, barcodes, deadlines.
 
-The file is read in batches. Eight bytes are kept per key and row, the ``bill_id`` and ``obligation_id`` of each row, and
-8 MB for the confirmation numbers, so that memory is bounded by the number of rows and not by their length.
+The file is read in batches. Eight bytes are kept per key and row, the ``bill_id`` and ``obligation_id`` of each row,
+and 8 MB for the confirmation numbers, so that memory is bounded by the number of rows and not by their length.
 """
 
 from __future__ import annotations
