@@ -284,6 +284,20 @@ def test_the_controls_of_a_period_are_of_what_came_since_the_closing_before(tmp_
     assert (found["A2-period"].holds, found["T5-period"].holds) == (False, True)
 
 
+def test_the_first_closing_of_a_day_closes_the_days_before_the_month_too(tmp_path):
+    """The month has no closing before it, so its controls have the yen of the days that its first day has closed."""
+    with Ledger.create(tmp_path / "city.db", clock=lambda: datetime(2026, 6, 10, tzinfo=UTC)) as ledger:
+        ledger.add_bills(make_bills({"charge": "fixed-asset-tax"}, B1=10_000, B2=5_000), actor="clerk")
+        april = {"paid_on": date(2026, 4, 20)}
+        ledger.post(make_receipts("a.csv", ("B1", 400, 1, april), ("B2", 300, 2), ("B2", 70, 31)), actor="batch")
+        ledger.close_period("day", date(2026, 5, 31), actor="chief")
+        month = ledger.close_period("month", date(2026, 5, 1), actor="chief").entry.id
+        found = AccountFile.of_closing(ledger, month, codes_of(tmp_path, CODES))
+        assert pc.sum(found.entries.column("amount")).as_py() == 370
+        sides = {name: (each.left, each.right, each.holds) for name, each in found.controls.items()}
+        assert (sides["A2-period"], sides["T5-period"]) == ((770, 770, True), (14_230, 14_230, True))
+
+
 def test_the_file_of_a_fiscal_year_has_no_controls_of_a_period(tmp_path):
     with Ledger.create(tmp_path / "city.db", clock=lambda: datetime(2026, 6, 10, tzinfo=UTC)) as ledger:
         ledger.add_bills(make_bills({"charge": "fixed-asset-tax"}, B1=10_000), actor="clerk")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -169,13 +169,16 @@ def _period_controls(
     earlier = [row for row in closings if "year" not in row["period"] and row["last_day"] < period["first_day"]]
     before = max(earlier, key=lambda row: (row["last_day"], row["entry"]), default=None)
     changes = _receivable_sums(report)
-    open_yen = _open_revenue(report, period["last_day"])
+    open_yen = _revenue_of_days(report, after=period["last_day"])
     if before:
         previous = Report.from_ledger(ledger, closing=before["entry"], catalog=catalog)
         changes = {name: yen - _receivable_sums(previous)[name] for name, yen in changes.items()}
-        open_yen -= _open_revenue(previous, before["last_day"])
+        open_yen -= _revenue_of_days(previous, after=before["last_day"])
     applied = changes["received"] - changes["overpaid"]
     booked = _sum(figures, "revenue") + _sum(figures, "off_budget")
+    # Days before the period that were closed with a day of it, such as those before the first closing of all.
+    since = before["last_day"] if before else date.min
+    booked += _revenue_of_days(report, after=since, until=period["first_day"] - timedelta(days=1))
     explained = changes["billed"] - changes["paid_before"] - applied - changes["written_off"]
     sides = {"A2-period": (booked + open_yen, applied), "T5-period": (explained, changes["unpaid"])}
     return {name: Control(name, STATEMENTS[name], *yen) for name, yen in sides.items()}
@@ -187,10 +190,11 @@ def _receivable_sums(report: Report) -> dict[str, int]:
     return {name: _sum(report.tables["receivables"], name) for name in names}
 
 
-def _open_revenue(report: Report, last_day: date) -> int:
-    """Return the yen of ⑤ after the last day that is closed, 歳入 and 歳入歳出外現金."""
+def _revenue_of_days(report: Report, *, after: date, until: date = date.max) -> int:
+    """Return the yen of ⑤ after a day, until another one: 歳入 and 歳入歳出外現金."""
     daily = report.tables["daily"]
-    rows = daily.filter(pc.greater(daily.column("received_on"), pa.scalar(last_day, pa.date32())))
+    day = daily.column("received_on")
+    rows = daily.filter(pc.and_(pc.greater(day, pa.scalar(after)), pc.less_equal(day, pa.scalar(until))))
     return _sum(rows, "revenue") + _sum(rows, "off_budget")
 
 
