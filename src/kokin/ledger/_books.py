@@ -36,6 +36,7 @@ class LedgerAccounts(NamedTuple):
         catalog: Catalog,
         *,
         receipts: pa.Table | None = None,
+        bills: pa.Table | None = None,
         deposits: ArrowStreamExportable | None = None,
         agent_reports: ArrowStreamExportable | None = None,
         rates: RateTable = RATES,
@@ -48,6 +49,7 @@ class LedgerAccounts(NamedTuple):
             day: the day of the accounts.
             catalog: the charges of the authority.
             receipts: the active receipts; by default those of the ledger, with the names of their files.
+            bills: the bills in force; by default those of the ledger.
             deposits: the bank deposits; by default those of the ledger.
             agent_reports: the statements of agents; by default those of the ledger.
             rates: the rates of 延滞金 and 還付加算金.
@@ -58,7 +60,7 @@ class LedgerAccounts(NamedTuple):
         last = _queries.entry_as_of(transaction, as_of)
         rows = _queries.receipts(transaction, as_of) if receipts is None else receipts
         policy, decisions = _queries.policy(transaction, as_of), _queries.decisions(transaction, as_of)
-        bills = _queries.bills(transaction, as_of)
+        bills = _queries.bills(transaction, as_of) if bills is None else bills
         result = reconcile(bills, rows, policy, decisions=decisions, check_paid_before=False)
         result = with_write_offs(transaction, result, last)
         accounts = build_accounts(
@@ -108,7 +110,7 @@ class Books(NamedTuple):
         last = _queries.entry_as_of(transaction, as_of)
         receipts, bills = _queries.receipts_by_entry(transaction, last), _queries.bills(transaction, as_of)
         rows = receipts.drop_columns("id")
-        result, accounts = LedgerAccounts.build(transaction, as_of, day, catalog, receipts=rows)
+        result, accounts = LedgerAccounts.build(transaction, as_of, day, catalog, receipts=rows, bills=bills)
         reports = _queries.settlement_rows(transaction, EntryKind.AGENT_REPORTS, last)
         return cls(receipts, bills, result, accounts, reports.ids)
 

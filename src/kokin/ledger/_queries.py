@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, time
 from functools import partial
@@ -115,14 +114,18 @@ def receipts(transaction: Transaction, as_of: date | datetime | int | None) -> p
 
 def _active_receipts(transaction: Transaction, last: int | None) -> pa.Table:
     """Return the active receipts, as of an entry, in many chunks."""
-    fields = [_RECEIPTS.c[name] for name in RECORD_FIELDS["receipts"].names]
     # A receipt has a text for each of these, also without a file.
     of_file = [func.coalesce(_ENTRIES.c[name], "").label(name) for name in ("layout", "source", "digest")]
+    return pa.concat_tables(decode_columns(rows, Receipt) for rows in _scan_receipts(transaction, last, *of_file))
+
+
+def _scan_receipts(transaction: Transaction, last: int | None, *columns: ColumnElement[Any]) -> Iterator[pa.Table]:
+    """Yield some columns and the fields of the active receipts, as of an entry, by id; the first chunk is empty."""
     tables = _RECEIPTS.join(_POSTINGS, _POSTINGS.c.receipt_id == _RECEIPTS.c.id)
     tables = tables.join(_ENTRIES, _ENTRIES.c.id == _RECEIPTS.c.entry_id)
-    statement = select(*of_file, *fields).select_from(tables).where(is_active_posting(last))
-    rows = transaction.scan(statement, _RECEIPTS.c.id, _POSTINGS.c.receipt_id)
-    return pa.concat_tables(decode_columns(each, Receipt) for each in rows)
+    fields = (_RECEIPTS.c[name] for name in RECORD_FIELDS["receipts"].names)
+    statement = select(*columns, *fields).select_from(tables).where(is_active_posting(last))
+    return transaction.scan(statement, _RECEIPTS.c.id, _POSTINGS.c.receipt_id)
 
 
 def reconciled(transaction: Transaction, as_of: date | datetime | int | None, policy: Policy) -> Reconciliation:
@@ -147,16 +150,11 @@ def receipts_by_entry(transaction: Transaction, last: int | None) -> pa.Table:
     ``source`` is the id of the entry, padded so that its order is that of ids: it names one file, as a name may not.
     """
     columns = (_RECEIPTS.c.id, _RECEIPTS.c.entry_id, _ENTRIES.c.layout, _ENTRIES.c.digest)
-    joined = _POSTINGS.join(_RECEIPTS, _RECEIPTS.c.id == _POSTINGS.c.receipt_id)
-    joined = joined.join(_ENTRIES, _ENTRIES.c.id == _RECEIPTS.c.entry_id)
-    statement = select(*columns, *(_RECEIPTS.c[name] for name in RECORD_FIELDS["receipts"].names))
-    statement = statement.select_from(joined).where(is_active_posting(last)).order_by(_RECEIPTS.c.id)
     tables = []
-    with closing(transaction.database.query(transaction.connection, statement)) as batches:
-        for rows in batches:
-            table = decode_columns(rows, Receipt).append_column("source", entry_sources(rows.column("entry_id")))
-            tables.append(table.append_column("id", rows.column("id")))
-    return concat(tables, tables[0].schema).combine_chunks()
+    for rows in _scan_receipts(transaction, last, *columns):
+        table = decode_columns(rows, Receipt).append_column("source", entry_sources(rows.column("entry_id")))
+        tables.append(table.append_column("id", rows.column("id")))
+    return pa.concat_tables(tables).combine_chunks()
 
 
 def balances(transaction: Transaction, as_of: date | datetime | int | None, policy: Policy) -> pa.Table:
