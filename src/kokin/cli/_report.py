@@ -157,9 +157,7 @@ def report(
     _output.issues(replaced)
     _output.line()
     _output.line(message("written to {out}", out=out))
-    # A report as of a day before the first entry has no exceptions.
-    open_exceptions = result.changes.open_exceptions if result.changes else 0
-    is_clean = not replaced and not open_exceptions and (status is None or status.is_clean)
+    is_clean = not replaced and not result.summary["open_exceptions"] and (status is None or status.is_clean)
     code = Exit.CLEAN if is_clean else Exit.EXCEPTIONS
     return with_controls(code, result.summary["controls"])
 
@@ -229,13 +227,12 @@ def _print_report(report: Report) -> None:
     _output.line()
     if report.changes:
         _print_changes(report.changes)
-    titles = headings("receipts", "exceptions", "overpaid", "in arrears")
-    # An exception has a row for each of its findings, so their yen have no sum.
-    columns = (("outcomes", "amount"), ("exceptions", ""), ("overpayments", "excess"), ("arrears", "unpaid"))
-    rows: list[tuple[str, int, int | None]] = []
+    titles = headings("receipts", "overpaid", "in arrears")
+    columns = (("outcomes", "amount"), ("overpayments", "excess"), ("arrears", "unpaid"))
+    rows: list[tuple[str, int, int]] = []
     for title, (name, column) in zip(titles, columns, strict=True):
         table = report.tables[name]
-        rows.append((title, len(table), sum(table[column].to_pylist()) if column else None))
+        rows.append((title, len(table), sum(table[column].to_pylist())))
     _output.table(headings("", "count", "yen"), rows)
     _output.line()
     _output.controls(report.summary["controls"])

@@ -23,7 +23,7 @@ from kokin._arrow.convert import Int64Array
 from kokin.catalog import CATALOG, Catalog
 from kokin.issues import MAX_ISSUES, InvalidInputError, Issue, Location
 from kokin.ledger import _queries
-from kokin.ledger._arrivals import open_exceptions, records_by_kind
+from kokin.ledger._arrivals import records_by_kind
 from kokin.ledger._books import LedgerAccounts
 from kokin.ledger._changes import (
     BillChanges,
@@ -64,7 +64,7 @@ from kokin.ledger._debits import (
 )
 from kokin.ledger._decisions import approver_problems, decided_yen, decision_rows
 from kokin.ledger._decisions_in_force import decided_keys, receipts_of_decisions
-from kokin.ledger._exceptions import settled_problems, work_list, yen_of_exceptions
+from kokin.ledger._exception_states import exception_list, settled_problems, work_list, yen_of_exceptions
 from kokin.ledger._incoming import (
     ReceiptBatch,
     decode_totals,
@@ -1654,15 +1654,20 @@ class Ledger:
         day = as_of or self._clock().astimezone(JAPAN).date()
         return self._read(lambda transaction: work_list(transaction, as_of, day, catalog))
 
-    def open_exceptions(self, entry: int, day: date, *, catalog: Catalog = CATALOG) -> pa.Table:
-        """Return :meth:`work_list` as of an entry and a day, without candidates: what was open then.
+    def exceptions(self, entry: int, day: date, *, catalog: Catalog = CATALOG) -> pa.Table:
+        """Return all exceptions as of an entry and a day, also closed ones, each once: ③ 要確認一覧.
+
+        The columns of :attr:`kokin.reconcile.Accounts.exceptions`, then ``paid_on, exception_id, exception_state,
+        since, age_days, hold_until, decided_by, entry_id``. The state is an :class:`~kokin.ledger.ExceptionState`:
+        those that are ``open`` are the :meth:`work_list`. An exception waits ``since`` the day of the entry that
+        brought it (``entry_id``), or the day of settlement; ``decided_by`` is the actor of the entry that closed it.
 
         Args:
             entry: the last entry that is read; 0 for none.
             day: the day on which provisionals are stale, deposits are due and holds end.
             catalog: the charges of the authority.
         """
-        return self._read(lambda transaction: open_exceptions(transaction, entry, day, catalog))
+        return self._read(lambda transaction: exception_list(transaction, entry, day, catalog))
 
     def records_by_kind(self, after: int, last: int) -> pa.Table:
         """Return ``entry_id, kind, records, amount`` of the receipts of the entries from ``after`` + 1 to ``last``.
