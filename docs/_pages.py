@@ -36,8 +36,8 @@ from kokin.demo import write_city
 from kokin.intake import IntakeStatus
 from kokin.issues import ISSUE_CODES
 from kokin.ledger import ClosingPeriod, EntryKind, PostingReason
-from kokin.ledger._schema import AUDIT_LOG
 from kokin.ledger._exception_states import STATE_COLUMNS
+from kokin.ledger._schema import AUDIT_LOG
 from kokin.ledger._schema import TABLES as LEDGER_TABLES
 from kokin.model import (
     Bill,
