@@ -36,6 +36,7 @@ from kokin.demo import write_city
 from kokin.intake import IntakeStatus
 from kokin.issues import ISSUE_CODES
 from kokin.ledger import ClosingPeriod, EntryKind, PostingReason
+from kokin.ledger._exception_states import STATE_COLUMNS
 from kokin.ledger._schema import AUDIT_LOG
 from kokin.ledger._schema import TABLES as LEDGER_TABLES
 from kokin.model import (
@@ -314,6 +315,11 @@ def _reports(words: Words) -> Iterator[str]:
             yield f"`{table}.csv`: " + " · ".join(
                 f"`{column}` {Terms('ja').heading(table, column)}" for column in columns
             )
+            if table == "exceptions":
+                yield ""
+                yield f"{words('Of a ledger also:')} " + " · ".join(
+                    f"`{column}` {Terms('ja').heading(table, column)}" for column, _ in STATE_COLUMNS
+                )
             yield ""
             sample = folder / "out" / f"{table}.csv"
             rows = sample.read_text(encoding="utf-8").splitlines()[: 1 + _SAMPLE_ROWS] if sample.exists() else []

@@ -377,6 +377,9 @@ class Summary(_Object):
     as_of: NotRequired[Day]
     findings: NotRequired[dict[Finding, Count]]
     exceptions: NotRequired[Annotated[Count, Field(description="The number of rows of exceptions.csv.")]]
+    open_exceptions: NotRequired[
+        Annotated[Count, Field(description="Those to look at: of a ledger the open ones, of a run all.")]
+    ]
     rejected: NotRequired[Rejected]
     changes: NotRequired[Annotated[Changes, Field(description="Of kokin report.")]]
     intake: NotRequired[Intake]

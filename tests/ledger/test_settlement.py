@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from kokin.issues import InvalidInputError
 from kokin.reconcile import build_accounts, reconcile
+from kokin.reports import Report
 from tests.ledger.conftest import make_bills, make_receipts
 from tests.ledger.test_closings import TAX, WATER, closed, new_ledger
 from tests.ledger.test_write_offs import row, write_off
@@ -79,6 +80,16 @@ def test_two_years_by_hand(place):
         ]
         assert sides(second) == {"S1": (4_300, 4_300, True), "S2": (5_900, 5_900, True)}
         assert ledger.settlement(2025).as_dict() == first.as_dict()
+        report = Report.from_ledger(ledger)
+        table = report.tables["settlement_statement"]
+        assert table.drop_columns(["fiscal_year", "period"]) == second.table
+        assert {(row["fiscal_year"], row["period"]) for row in table.to_pylist()} == {(2026, "year")}
+        page = report.page(language="en")
+        assert f"Settlement statement of 2026 (Fiscal year, entry {second.entry})" in page
+        assert all(f'<td class="n">{yen}</td>' in page for yen in ("10,200", "5,900", "57.84"))
+        assert "S1 balanced, S2 balanced" in page
+        earlier = Report.from_ledger(ledger, closing=entry.id)
+        assert earlier.tables["settlement_statement"].drop_columns(["fiscal_year", "period"]) == first.table
         assert ledger.verify(rematch=True).is_clean
 
 
@@ -92,6 +103,8 @@ def test_enterprise_accounts_have_their_own_statement(place):
         found = ledger.settlement(2025, period="enterprise_year")
         assert rows_of(found) == [("water-charge", "current", 3_000, 800, 0, 0, 0, 2_200, "26.66")]
         assert sides(found) == {"S1": (2_200, 2_200, True), "S2": (800, 800, True)}
+        (row,) = Report.from_ledger(ledger).tables["settlement_statement"].to_pylist()
+        assert (row["fiscal_year"], row["period"], row["unpaid"]) == (2025, "enterprise_year", 2_200)
         with pytest.raises(InvalidInputError, match="SETTLEMENT_OPEN"):
             ledger.settlement(2025)
 

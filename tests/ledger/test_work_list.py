@@ -91,6 +91,30 @@ def test_a_held_exception_is_in_the_list_from_its_day_on(town):
     assert "R1-NO_BILL" in ids(town, date(2027, 1, 10))
 
 
+def ids_in(rows, state):
+    return {row["exception_id"] for row in rows if row["exception_state"] == state}
+
+
+def test_a_closed_exception_is_in_the_report_with_its_state_and_who_decided(town):
+    decide(town, ("R1-NO_BILL", "hold", {"hold_until": "2027-01-10"}), ("R4-EXPIRED", "accept"))
+    decide_refund(town, "P3")
+    day = Report.from_ledger(town).as_of
+    rows = {row["exception_id"]: row for row in town.exceptions(town.entries()[-1].id, day).to_pylist()}
+    names = ("outcome", "exception_state", "hold_until", "decided_by", "applied", "payee_code")
+    assert {name: tuple(row[each] for each in names) for name, row in rows.items()} == {
+        "R1-NO_BILL": ("NO_BILL", "held", date(2027, 1, 10), "clerk", 0, "99999"),
+        "R3-DUPLICATE_PAYMENT": ("DUPLICATE_PAYMENT", "decided", None, "clerk", 0, "99999"),
+        "R4-UNDERPAID": ("UNDERPAID", "open", None, None, 400, "99999"),
+        "R4-EXPIRED": ("EXPIRED", "accepted", None, "clerk", 400, "99999"),
+        "P3-REFUND_DECIDED": ("REFUND_DECIDED", "open", None, None, 0, "99999"),
+    }
+    assert {row["since"] for row in rows.values()} == {day}
+    later = town.exceptions(town.entries()[-1].id, date(2027, 1, 10)).to_pylist()
+    assert "R1-NO_BILL" in ids_in(later, "open")
+    before = town.exceptions(town.entries()[-3].id, day).to_pylist()
+    assert ids_in(before, "open") == set(rows) - {"P3-REFUND_DECIDED"} == {row["exception_id"] for row in before}
+
+
 def test_the_age_is_counted_from_the_entry(place, bills, receipts):
     days = iter([datetime(2026, 6, day, tzinfo=UTC) for day in (1, 2, 3, 20)])
     with Ledger.create("sqlite://", clock=lambda: next(days)) as ledger:
@@ -282,12 +306,12 @@ def take_step(ledger, proposal, state, folder, rng):
 
 
 def tasks(report, ledger, accepted):
-    """What a person has to do, from the tables of the report: (file, record, code), and the proposal of a part."""
+    """What a person has to do, from the accounts of the report: (file, record, code), and the proposal of a part."""
     overpaid = report.tables["overpayments"].to_pylist()
     undecided = {(row["source"], row["record_no"]) for row in overpaid if row["state"] == "open"}
     decided = {(row["source"], row["record_no"]) for row in overpaid if row["state"] != "open"}
     found, covered = [], set()
-    for row in report.tables["exceptions"].to_pylist():
+    for row in ledger.accounts(day=report.as_of).accounts.exceptions.to_pylist():
         receipt, code = (row["source"], row["record_no"]), row["outcome"]
         if code == "FILE_OVERLAPS":
             found.append(pair_of_files(row))
@@ -348,8 +372,12 @@ def test_the_list_has_what_the_report_shows_to_be_done(bills, receipts, tmp_path
                     decide(ledger, (row["exception_id"], "accept"), open_only=True)
                     names = ("source", "record_no", "code", "expected", "found")
                     accepted.add(tuple(row[name] for name in names))
-            listed = ledger.work_list().to_pylist()
-            assert sorted(map(task, listed), key=str) == tasks(Report.from_ledger(ledger), ledger, accepted)
+            listed, report = ledger.work_list().to_pylist(), Report.from_ledger(ledger)
+            shown = report.tables["exceptions"].to_pylist()
+            assert ids_in(shown, "open") == {row["exception_id"] for row in listed}
+            assert report.summary["open_exceptions"] == len(listed)
+            assert len({row["exception_id"] for row in shown}) == len(shown)
+            assert sorted(map(task, listed), key=str) == tasks(report, ledger, accepted)
             assert len({row["exception_id"] for row in listed}) == len(listed)
 
 

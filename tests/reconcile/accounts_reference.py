@@ -288,7 +288,7 @@ class PlainAccounts:
             add("WRONG_BODY", "payee_code", " | ".join(self.served), line["own_payee_code"])
         if line["outcome"] == "PROVISIONAL" and (self.as_of - line["paid_on"]).days > policy.stale_after:
             last_day = self.as_of - timedelta(days=policy.stale_after)
-            add("STALE_PROVISIONAL", "paid_on", f"{last_day} or later", line["paid_on"])
+            add("STALE_PROVISIONAL", "paid_on", f"{last_day} or later ({policy.stale_after} days)", line["paid_on"])
         future = [
             (name, line[key])
             for name, key in (("paid_on", "paid_on"), ("received_on", "received"))

@@ -41,7 +41,7 @@ from tests.reconcile.accounts_cases import (
         ({"day": date(2026, 7, 10)}, []),
         ({"day": date(2026, 7, 11), "payable_until": date(2026, 8, 1)}, []),
         ({"payee_code": "77777"}, [("WRONG_BODY", "payee_code", "99999", "77777")]),
-        ({"kind": "provisional"}, [("STALE_PROVISIONAL", "paid_on", "2026-06-16 or later", "2026-05-01")]),
+        ({"kind": "provisional"}, [("STALE_PROVISIONAL", "paid_on", "2026-06-16 or later (30 days)", "2026-05-01")]),
         ({"kind": "provisional", "day": date(2026, 6, 16)}, []),
         (
             {"day": date(2026, 7, 17), "payable_until": date(2026, 8, 1)},

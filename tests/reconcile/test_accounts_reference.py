@@ -197,8 +197,9 @@ def overlapping(night):
 
 def late(night):
     """Payments without a day of settlement."""
+    expected = f"a day, within {night.policy.settlement_days} days of the payment"
     return Counter(
-        (line["record_no"], "MISSING_SETTLEMENT", "settled_on", "a day", str(line["paid_on"]))
+        (line["record_no"], "MISSING_SETTLEMENT", "settled_on", expected, str(line["paid_on"]))
         for line, day in night.money()
         if day is None
         and line["outcome"] != "REVERSED"

@@ -197,3 +197,18 @@ def test_a_list_on_two_sheets_has_its_headings_on_both(browser, tmp_path):
     sheets = [text for text in texts if re.search(r"\bB\d+\b", text)]
     assert len(sheets) > 1
     assert all("Bill" in text and "Amount" in text for text in sheets)
+
+
+def test_closed_exceptions_are_hidden_on_demand(browser, tmp_path):
+    table = pa.table({"bill_id": ["B1", "B2", "B3"], "exception_state": ["open", "held", "accepted"]})
+    sections = tag("section", render_rows("exceptions", table, Terms("en")))
+    page = render_document(Terms("en"), title="Lists", day=date(2026, 6, 15), headline=html(), sections=sections)
+    (tmp_path / "lists.html").write_text(page, encoding="utf-8")
+    browser.open((tmp_path / "lists.html").as_uri())
+    shown = "[...document.querySelectorAll('.list tbody tr')].filter((row) => !row.hidden).length"
+    assert browser.evaluate(shown) == 3
+    browser.evaluate("document.querySelector('.tools [type=checkbox]').click()")
+    assert browser.evaluate(shown) == 1
+    assert browser.evaluate("document.querySelector('.tools output').textContent") == "rows: 1 / 3"
+    browser.evaluate("document.querySelector('.tools [type=checkbox]').click()")
+    assert browser.evaluate(shown) == 3

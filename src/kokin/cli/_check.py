@@ -11,7 +11,7 @@ import typer
 
 from kokin.cli import _output
 from kokin.cli._main import Exit, with_controls, with_exit_code
-from kokin.cli._messages import headings, language, message, value
+from kokin.cli._messages import cell, headings, language, message, value
 from kokin.cli._options import (
     LayoutNames,
     Lenient,
@@ -131,7 +131,8 @@ def _print_results(results: Sequence[CheckResult]) -> None:
     states = {True: message("agrees"), False: message("DIFFERS"), None: message("not checked")}
     for result in results:
         declared = [
-            (total.field, total.declared, total.counted, states[total.agrees]) for total in result.totals.declared
+            (cell("field", total.field), total.declared, total.counted, states[total.agrees])
+            for total in result.totals.declared
         ]
         if declared:
             _output.line()

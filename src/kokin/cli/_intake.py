@@ -11,7 +11,7 @@ import typer
 
 from kokin.cli import _output
 from kokin.cli._main import Exit, with_exit_code
-from kokin.cli._messages import command_help, headings, language, message, value
+from kokin.cli._messages import cell, command_help, headings, language, message, value
 from kokin.cli._options import DeadlineTime, LedgerAddress, argument, day_or_today, open_ledger, option, time_in_japan
 
 if TYPE_CHECKING:
@@ -100,7 +100,10 @@ def _print_status(status: IntakeStatus) -> None:
     if status.findings:
         _output.line()
         found = [
-            (finding.source, finding.file, value("intake_finding", finding.kind), finding.expected, finding.found)
+            (
+                *(finding.source, finding.file, value("intake_finding", finding.kind)),
+                *(cell("expected", finding.expected), cell("found", finding.found)),
+            )
             for finding in status.findings
         ]
         _output.table(headings("sender", "file", "finding", "expected", "found"), found)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from kokin.cli import _output
 from kokin.cli._ledger_read import ListFormat, ListOutput, print_list
 from kokin.cli._main import Exit, with_controls, with_exit_code
-from kokin.cli._messages import headings, message, value
+from kokin.cli._messages import cell, headings, message
 from kokin.cli._options import CatalogFile, CodesFile, LedgerAddress, argument, charges_of, open_ledger, option
 
 _YEN = ("assessed", "collected", "refundable", "refunded", "written_off", "unpaid", "rate")
@@ -63,4 +63,4 @@ def settlement(
 
 
 def _cells(row: Mapping[str, Any]) -> list[Any]:
-    return [*{**row, "year_class": value("year_class", row["year_class"] or "")}.values()]
+    return [cell(name, content) for name, content in row.items()]

@@ -11,7 +11,7 @@ import typer
 from kokin.cli import _output
 from kokin.cli._ledger_read import ListFormat, ListOutput, list_app, print_list
 from kokin.cli._main import Exit, with_exit_code
-from kokin.cli._messages import command_help, headings, message, value
+from kokin.cli._messages import cell, command_help, headings, message
 from kokin.cli._options import (
     Actor,
     AsOf,
@@ -90,9 +90,8 @@ def list_due(
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
-    claim = value("claim", row["claim"]) if row["claim"] else ""
-    texts = {name: "" if cell is None else cell for name, cell in row.items()}
-    return {**texts, "claim": claim, "needs_invocation": message("needed") if row["needs_invocation"] else ""}
+    texts = {name: cell(name, content) for name, content in row.items()}
+    return {**texts, "needs_invocation": message("needed") if row["needs_invocation"] else ""}
 
 
 @app.command()

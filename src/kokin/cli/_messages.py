@@ -44,7 +44,7 @@ def value(column: str, code: str) -> str:
 
 
 def cell(column: str, content: object) -> object:
-    """Return the content of a cell: in Japanese, the terms of coded values and of ``expected`` and ``found``."""
+    """Return the content of a cell: in Japanese, the terms of fields, coded values, ``expected`` and ``found``."""
     if language() == "en" or not isinstance(content, str):
         return content
     from kokin.catalog import CATALOG
@@ -53,6 +53,12 @@ def cell(column: str, content: object) -> object:
     if column == "charge":
         charge = CATALOG.charges.get(content)
         return charge.ja if charge else content
+    if column == "code":
+        from kokin.reports import exception_name  # late: as above
+
+        return f"{exception_name(content)} ({content})"
+    if column == "field" and content in terms()["columns"]:
+        return str(terms()["columns"][content]["ja"])
     phrases = {"expected": expected_ja, "found": found_ja}
     if column in phrases:
         return phrases[column](content)

@@ -185,8 +185,14 @@ def outcomes(counts: Mapping[str, Mapping[str, int]]) -> None:
     table(titles, [(*_outcome_cells(name), row["count"], row["amount"]) for name, row in rows])
 
 
-def _outcome_titles() -> Sequence[str]:
-    return headings("outcome") if language() == "en" else headings("outcome", "code")
+def findings(counts: Mapping[str, int]) -> None:
+    """Print the number of receipts of each finding."""
+    titles = (*_outcome_titles("finding"), *headings("receipts"))
+    table(titles, [(*_outcome_cells(name), count) for name, count in counts.items()])
+
+
+def _outcome_titles(title: str = "outcome") -> Sequence[str]:
+    return headings(title) if language() == "en" else headings(title, "code")
 
 
 def _outcome_cells(name: str) -> Sequence[str]:

@@ -315,6 +315,6 @@ def _print_summary(summary: Mapping[str, Any]) -> None:
         _output.payees(summary["payees"])
     if summary["findings"]:
         _output.line()
-        _output.table(headings("finding", "receipts"), list(summary["findings"].items()))
+        _output.findings(summary["findings"])
     _output.line()
     _output.controls(summary["controls"])

@@ -164,9 +164,9 @@ def report(
 
 def exit_code_of_report(report: Report, replaced: Collection[Issue] = ()) -> Exit:
     """Return the exit code of a ledger's report, in which characters were ``replaced``; see `kokin report`."""
-    # A report as of a day before the first entry has no exceptions and is compared with nothing.
-    open_exceptions = report.changes.open_exceptions if report.changes else 0
-    is_clean = not replaced and not open_exceptions and (report.intake is None or report.intake.is_clean)
+    is_clean = (
+        not replaced and not report.summary["open_exceptions"] and (report.intake is None or report.intake.is_clean)
+    )
     return with_controls(Exit.CLEAN if is_clean else Exit.EXCEPTIONS, report.summary["controls"])
 
 
@@ -235,13 +235,12 @@ def _print_report(report: Report) -> None:
     _output.line()
     if report.changes:
         _print_changes(report.changes)
-    titles = headings("receipts", "exceptions", "overpaid", "in arrears")
-    # An exception has a row for each of its findings, so their yen have no sum.
-    columns = (("outcomes", "amount"), ("exceptions", ""), ("overpayments", "excess"), ("arrears", "unpaid"))
-    rows: list[tuple[str, int, int | None]] = []
+    titles = headings("receipts", "overpaid", "in arrears")
+    columns = (("outcomes", "amount"), ("overpayments", "excess"), ("arrears", "unpaid"))
+    rows: list[tuple[str, int, int]] = []
     for title, (name, column) in zip(titles, columns, strict=True):
         table = report.tables[name]
-        rows.append((title, len(table), sum(table[column].to_pylist()) if column else None))
+        rows.append((title, len(table), sum(table[column].to_pylist())))
     _output.table(headings("", "count", "yen"), rows)
     _output.line()
     _output.controls(report.summary["controls"])

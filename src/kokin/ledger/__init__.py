@@ -59,6 +59,7 @@ from kokin.ledger._database import LedgerError, LedgerExistsError, shown_url
 from kokin.ledger._debit_records import DEBIT_COLUMNS, DebitState
 from kokin.ledger._debits import DebitAccount, DebitRequest, DebitResults
 from kokin.ledger._decisions import ExceptionDecision
+from kokin.ledger._exception_states import ExceptionState
 from kokin.ledger._journal import BookTotals, Effect, Entry, EntryResult, Overlap
 from kokin.ledger._ledger import Ledger
 from kokin.ledger._migrations import database_url
@@ -106,6 +107,7 @@ __all__ = [
     "EntryKind",
     "EntryResult",
     "ExceptionDecision",
+    "ExceptionState",
     "Ledger",
     "LedgerAccounts",
     "LedgerError",

@@ -1,15 +1,11 @@
-"""What came between two entries of a ledger: the records of each receipt file by their kind, and open exceptions."""
+"""What came between two entries of a ledger: the records of each receipt file by their kind."""
 
 from __future__ import annotations
-
-from datetime import date
 
 import pyarrow as pa
 from sqlalchemy import func, select
 
-from kokin.catalog import Catalog
 from kokin.ledger._database import Transaction
-from kokin.ledger._exceptions import EXCEPTIONS, work_list
 from kokin.ledger._schema import TABLES
 
 _RECEIPTS = TABLES["receipts"]
@@ -28,8 +24,3 @@ def records_by_kind(transaction: Transaction, after: int, last: int) -> pa.Table
         [dict(zip(schema.names, (entry, kind, int(count), int(yen)), strict=True)) for entry, kind, count, yen in rows],
         schema,
     )
-
-
-def open_exceptions(transaction: Transaction, last: int, day: date, catalog: Catalog) -> pa.Table:
-    """Return the open exceptions as of an entry, without candidates; see Ledger.open_exceptions."""
-    return work_list(transaction, last, day, catalog, with_candidates=False).select(EXCEPTIONS.names)

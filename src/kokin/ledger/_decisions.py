@@ -23,7 +23,8 @@ from kokin.issues import Issue, Location
 from kokin.ledger._components import receipts_with_posting
 from kokin.ledger._database import Transaction
 from kokin.ledger._decisions_in_force import decided_keys, receipts_of_decisions
-from kokin.ledger._exceptions import receipt_of_exception, settled_problems, yen_of_exceptions
+from kokin.ledger._exception_states import settled_problems, yen_of_exceptions
+from kokin.ledger._exceptions import receipt_of_exception
 from kokin.ledger._journal import EntryResult, EntryWriter
 from kokin.ledger._load_bills import latest_versions
 from kokin.ledger._rematch import rematch

@@ -17,7 +17,7 @@ from sqlalchemy.engine import URL
 from kokin.catalog import CATALOG, Catalog
 from kokin.issues import InvalidInputError, Issue
 from kokin.ledger import _queries
-from kokin.ledger._arrivals import open_exceptions, records_by_kind
+from kokin.ledger._arrivals import records_by_kind
 from kokin.ledger._books import LedgerAccounts
 from kokin.ledger._changes import BillChanges, ChangeBatches, acknowledge, change_batches, require_cursor_name
 from kokin.ledger._closed_books import BookedTotals, ClosedBooks, booked_totals, closing_of
@@ -43,7 +43,7 @@ from kokin.ledger._debits import (
     result_records,
 )
 from kokin.ledger._decisions import decide
-from kokin.ledger._exceptions import work_list
+from kokin.ledger._exception_states import exception_list, work_list
 from kokin.ledger._incoming import (
     decode_totals,
     receipt_batch,
@@ -1343,15 +1343,20 @@ class Ledger:
         day = as_of or self._clock().astimezone(JAPAN).date()
         return self._read(lambda transaction: work_list(transaction, as_of, day, catalog))
 
-    def open_exceptions(self, entry: int, day: date, *, catalog: Catalog = CATALOG) -> pa.Table:
-        """Return :meth:`work_list` as of an entry and a day, without candidates: what was open then.
+    def exceptions(self, entry: int, day: date, *, catalog: Catalog = CATALOG) -> pa.Table:
+        """Return all exceptions as of an entry and a day, also closed ones, each once: ③ 要確認一覧.
+
+        The columns of :attr:`kokin.reconcile.Accounts.exceptions`, then ``paid_on, exception_id, exception_state,
+        since, age_days, hold_until, decided_by, entry_id``. The state is an :class:`~kokin.ledger.ExceptionState`:
+        those that are ``open`` are the :meth:`work_list`. An exception waits ``since`` the day of the entry that
+        brought it (``entry_id``), or the day of settlement; ``decided_by`` is the actor of the entry that closed it.
 
         Args:
             entry: the last entry that is read; 0 for none.
             day: the day on which provisionals are stale, deposits are due and holds end.
             catalog: the charges of the authority.
         """
-        return self._read(lambda transaction: open_exceptions(transaction, entry, day, catalog))
+        return self._read(lambda transaction: exception_list(transaction, entry, day, catalog))
 
     def records_by_kind(self, after: int, last: int) -> pa.Table:
         """Return ``entry_id, kind, records, amount`` of the receipts of the entries from ``after`` + 1 to ``last``.

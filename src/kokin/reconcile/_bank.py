@@ -214,8 +214,8 @@ def without_settlement(rows: OutcomeRows, policy: Policy, as_of: np.datetime64) 
     last_day = as_of - np.timedelta64(policy.settlement_days, "D")
     has_no_day = _is_transferred(rows) & rows.is_payment & np.isnat(_settlement_day(rows))
     late = np.flatnonzero(has_no_day & (rows.paid_on < last_day))
-    paid_on = value_texts(rows.paid_on[late])
-    return receipt_findings(Finding.MISSING_SETTLEMENT, rows, late, "settled_on", "a day", paid_on)
+    paid_on, expected = value_texts(rows.paid_on[late]), f"a day, within {policy.settlement_days} days of the payment"
+    return receipt_findings(Finding.MISSING_SETTLEMENT, rows, late, "settled_on", expected, paid_on)
 
 
 _COLLECTED_BY, _COLLECTED = ("agent_code", "paid_on", "settled_on"), ("count", "amount")

@@ -125,8 +125,8 @@ def stale_provisional(rows: OutcomeRows, policy: Policy, as_of: np.datetime64) -
     """Find 速報 without 確報 or 取消 that are older than the policy allows."""
     first_day = as_of - np.timedelta64(policy.stale_after, "D")
     at = np.flatnonzero(rows.with_outcome(Outcome.PROVISIONAL) & (rows.paid_on < first_day))
-    found = value_texts(rows.paid_on[at])
-    return receipt_findings(Finding.STALE_PROVISIONAL, rows, at, "paid_on", f"{first_day} or later", found)
+    found, expected = value_texts(rows.paid_on[at]), f"{first_day} or later ({policy.stale_after} days)"
+    return receipt_findings(Finding.STALE_PROVISIONAL, rows, at, "paid_on", expected, found)
 
 
 def future_dates(rows: OutcomeRows, as_of: np.datetime64) -> pa.Table:

@@ -41,24 +41,23 @@ _NEW_FILES = pa.schema(
         ("other_yen", _INT),
     ]
 )
-_EXCEPTION_COLUMNS = {
-    **dict.fromkeys(("exception_id", "outcome", "amount", "bill_id", "field", "expected", "found", "paid_on")),
-    **dict.fromkeys(("age_days", "entry_id", "source", "record_no")),
-    "outcome": "code",
-}
+_EXCEPTION_COLUMNS = (
+    *("exception_id", "outcome", "amount", "bill_id", "field", "expected", "found", "paid_on"),
+    *("age_days", "entry_id", "source", "record_no"),
+)
 #: The tables of what changed, in reports with ``since`` only, and their columns.
 #:
 #: - ``new_files``, 新着ファイル: the receipt files that were posted since and not reversed: ``entry_id, at, source,
 #:   layout, accepted, rejected, final, final_yen, provisional, provisional_yen, other, other_yen``. Yen as reported;
 #:   ``other`` are the cancels and reversals.
-#: - ``new_exceptions``, 新規の要確認: the open exceptions (:meth:`kokin.ledger.Ledger.open_exceptions`) that were not
-#:   open then: ``exception_id, outcome, amount, bill_id, field, expected, found, paid_on, age_days, entry_id, source,
+#: - ``new_exceptions``, 新規の要確認: the open exceptions (:meth:`kokin.ledger.Ledger.exceptions`) that were not open
+#:   then: ``exception_id, outcome, amount, bill_id, field, expected, found, paid_on, age_days, entry_id, source,
 #:   record_no``. ``outcome`` is the outcome, the finding, or the code of an issue.
 #: - ``resolved_exceptions``, 解消した要確認: those that were open then and are not any more.
 CHANGE_TABLES: Mapping[str, tuple[str, ...]] = {
     "new_files": tuple(_NEW_FILES.names),
-    "new_exceptions": tuple(_EXCEPTION_COLUMNS),
-    "resolved_exceptions": tuple(_EXCEPTION_COLUMNS),
+    "new_exceptions": _EXCEPTION_COLUMNS,
+    "resolved_exceptions": _EXCEPTION_COLUMNS,
 }
 
 _CLASS_OF_KIND = {
@@ -98,19 +97,21 @@ class Changes:
     """The day before on which files were posted, with their accepted records and yen; None: there is none."""
 
     @classmethod
-    def between(cls, ledger: Ledger, entries: Sequence[Entry], since: Since, day: date, catalog: Catalog) -> Changes:
+    def between(
+        cls, ledger: Ledger, entries: Sequence[Entry], since: Since, exceptions: pa.Table, catalog: Catalog
+    ) -> Changes:
         """Return what changed since an earlier state.
 
         Args:
             ledger: the ledger.
             entries: its entries up to the report.
             since: the earlier state.
-            day: the day of the report.
+            exceptions: :meth:`kokin.ledger.Ledger.exceptions` of the report.
             catalog: the charges of the authority.
         """
         last = entries[-1].id if entries else 0
-        before = ledger.open_exceptions(since.entry, since.day, catalog=catalog)
-        now = ledger.open_exceptions(last, day, catalog=catalog)
+        before = open_exceptions(ledger.exceptions(since.entry, since.day, catalog=catalog))
+        now = open_exceptions(exceptions)
         tables = {
             "new_files": _new_files(ledger, entries, since.entry, last),
             "new_exceptions": _without(now, before),
@@ -140,7 +141,14 @@ def _without(table: pa.Table, other: pa.Table) -> pa.Table:
     """Return the exceptions that another table does not have, by ``exception_id``."""
     others = combine(other.column("exception_id"))
     rows = table.filter(pc.invert(pc.is_in(table.column("exception_id"), value_set=others)))
-    return pa.table({name: rows.column(column or name) for name, column in _EXCEPTION_COLUMNS.items()})
+    return rows.select(_EXCEPTION_COLUMNS)
+
+
+def open_exceptions(table: pa.Table) -> pa.Table:
+    """Return the rows of ③ 要確認一覧 that a person has to look at: of a ledger the open ones, of a run all."""
+    if "exception_state" not in table.column_names:
+        return table
+    return table.filter(pc.equal(table.column("exception_state"), "open"))
 
 
 def _new_files(ledger: Ledger, entries: Sequence[Entry], after: int, last: int) -> pa.Table:

@@ -23,13 +23,17 @@ COLUMN_ORDER: Mapping[str, Sequence[str]] = {
     "new_files": ("source", "layout", "amount"),
     "files": ("source", "layout", "amount"),
     "outcomes": ("outcome", "bill_id", "amount", "applied", "excess", "balance_before"),
-    "exceptions": ("outcome", "bill_id", "amount", "expected", "found", "field", "excess", "applied"),
+    "exceptions": (
+        *("outcome", "bill_id", "amount", "exception_state", "expected", "found", "field"),
+        *("since", "age_days", "hold_until", "decided_by", "excess", "applied"),
+    ),
     "new_exceptions": ("outcome", "bill_id", "amount", "expected", "found", "field", "paid_on", "age_days"),
     "resolved_exceptions": ("outcome", "bill_id", "amount", "expected", "found", "field", "paid_on", "age_days"),
     "overpayments": ("bill_id", "outcome", "excess", "refund", "interest", "state", "paid_on", "charge"),
     "daily": ("received_on", "charge", "received", "receipts", "channel"),
     "monthly": ("month", "charge", "received", "received_to_date", "receipts", "channel"),
     "receivables": ("charge", "year_class", "unpaid", "rate", "billed"),
+    "settlement_statement": ("fiscal_year", "charge", "year_class", "assessed", "collected", "unpaid", "rate"),
     "revenue": ("charge", "fiscal_year", "received", "receipts", "account_code", "kan", "ko", "moku"),
     "settlements": ("settled_on", "agent_code", "difference", "expected", "credited"),
     "pending": ("kind", "bill_id", "amount", "days", "since", "outcome"),
@@ -57,7 +61,7 @@ _HASHES, _HASH_LENGTH = ("digest", "hash"), 12
 # Columns with values of several types.
 _FINDINGS = ("expected", "found")
 # Columns of codes that are drawn as a coloured tag, and the tags that are not of the tone "warn".
-_TAGGED = ("outcome", "kind", "severity", "intake_state")
+_TAGGED = ("outcome", "kind", "severity", "intake_state", "exception_state")
 _TONES = {
     "MATCHED": "good",
     "PROVISIONAL": "calm",
@@ -74,6 +78,9 @@ _TONES = {
     "rejected": "bad",
     "not_due": "calm",
     "closed": "mute",
+    "held": "calm",
+    "accepted": "mute",
+    "decided": "mute",
 }
 
 #: Columns to sort by, each with "ascending" or "descending".
@@ -136,7 +143,8 @@ def render_rows(
             at = columns.index(copied)
             button = tag("button", type="button", class_="copy", value=command)
             cells[at] = Html(cells[at].removesuffix("</td>") + f"{button}</td>")
-        body.append(tag("tr", *cells))
+        is_closed = row.get("exception_state", "open") != "open"
+        body.append(tag("tr", *cells, class_="closed" if is_closed else None))
     content = tag("table", tag("thead", tag("tr", *heads)), tag("tbody", *body))
     return html(
         _constants_note(name, constants, terms),
@@ -195,16 +203,25 @@ def print_header(title: str, day: str) -> str:
 
 
 def _shown_id(row: Mapping[str, Any]) -> str | None:
-    """Return the argument of ``kokin ledger show`` for a row, quoted for a shell; None if there is neither.
+    """Return the arguments of ``kokin ledger show`` for a row, quoted for a shell; None if it has nothing to show.
+
+    That is its bill, receipt, day of settlement or file. A rejected record is no receipt; its file is shown.
 
     >>> _shown_id({"bill_id": "B 1"}), _shown_id({"bill_id": None, "source": "a.csv", "record_no": 3})
     ("'B 1'", 'a.csv:3')
+    >>> _shown_id({"field": "settled_on 2026-06-02 A1"})
+    '--deposit 2026-06-02/A1'
+    >>> _shown_id({"exception_id": "I7", "source": "a.csv", "record_no": 3, "entry_id": 4})
+    '--entry 4'
     """
     if row.get("bill_id"):
         return shlex.quote(row["bill_id"])
-    if row.get("source") and row.get("record_no"):
+    if row.get("source") and row.get("record_no") and not (row.get("exception_id") or "").startswith("I"):
         return shlex.quote(f"{row['source']}:{row['record_no']}")
-    return None
+    field, _, day_and_agent = (row.get("field") or "").partition(" ")
+    if field == "settled_on" and day_and_agent:
+        return f"--deposit {shlex.quote(day_and_agent.replace(' ', '/', 1))}"
+    return f"--entry {row['entry_id']}" if row.get("entry_id") else None
 
 
 def _first_rows(table: pa.Table, order: SortKeys, max_rows: int) -> pa.Array:

@@ -77,6 +77,7 @@ def render_document(
         sections=sections,
         printed=html(sentence("printed", shown="#", all="##")),
         copied=html(sentence("copied")),
+        open_only=html(sentence("open_only")),
         closed=html(sentence("closed")),
         filter=html(sentence("filter")),
         rows_shown=html(sentence("rows_shown", n="#")),

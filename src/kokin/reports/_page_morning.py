@@ -119,14 +119,11 @@ class MorningPart(PagePart):
 
     def new_section(self) -> Html:
         """Return the exceptions that are new, the largest amounts first."""
-        return self._exceptions("new_exceptions")
+        return self.exceptions("new_exceptions")
 
     def resolved_section(self) -> Html:
         """Return the exceptions that were resolved, the largest amounts first."""
-        return self._exceptions("resolved_exceptions")
-
-    def _exceptions(self, name: str) -> Html:
-        return self.rows(name, [("amount", "descending")], without=("entry_id",))
+        return self.exceptions("resolved_exceptions")
 
     # --- do the books balance? ---------------------------------------------------------------------------------------
 

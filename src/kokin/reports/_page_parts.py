@@ -72,6 +72,11 @@ class PagePart:
         ]
 
     @property
+    def has_states(self) -> bool:
+        """Whether exceptions have a state, as those of a ledger."""
+        return "exception_state" in self.tables["exceptions"].column_names
+
+    @property
     def payee_head(self) -> list[tuple[str, str]]:
         """The heading of the cell of a payee; none if the page has one payee."""
         return [(self.terms.heading("balances", _PAYEE), "d")] if self.has_payees else []
@@ -93,6 +98,12 @@ class PagePart:
             csv_tables=self.csv_tables,
             has_ledger="entries" in self.report.summary,
         )
+
+    def exceptions(self, name: str) -> Html:
+        """Return a list of exceptions: the open ones first, the largest amounts first."""
+        state = "exception_state"
+        order = [(state, "descending")] if state in self.tables[name].column_names else []
+        return self.rows(name, [*order, ("amount", "descending")], without=("entry_id",))
 
     def titled_rows(self, name: str, order: SortKeys = (), without: Collection[str] = ()) -> Html:
         return html(tag("h3", self.terms.table(name)), self.rows(name, order, without))

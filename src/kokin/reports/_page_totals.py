@@ -13,10 +13,12 @@ import pyarrow.compute as pc
 from kokin._arrow.aggregate import sum_by
 from kokin.model import Disposition, Outcome
 from kokin.reconcile import AgingKind
+from kokin.reports._changes import open_exceptions
 from kokin.reports._elements import Html, column_chart, html, meter, render_grid, stacked_series, tag
 from kokin.reports._page_parts import NO_PAYEE, PagePart
 
 if TYPE_CHECKING:
+    from kokin.ledger import Settlement
     from kokin.reports._report import Report
 
 # Tone and sentence of a control that is balanced or not; any other is not checked.
@@ -25,6 +27,8 @@ _CONTROL_STATES = {True: ("good", "holds"), False: ("bad", "differs")}
 _MONEY = (Disposition.APPLIED, Disposition.EXCESS, Disposition.SUSPENSE)
 _LOWERING = (Outcome.MATCHED, Outcome.UNDERPAID, Outcome.OVERPAID)
 _EXCESS = (Outcome.DUPLICATE_PAYMENT, Outcome.BILL_CHANGED, Outcome.CANCELLED_BILL)
+# The yen of a settlement statement, and its rate.
+_STATEMENT = ("assessed", "collected", "refundable", "refunded", "written_off", "unpaid", "rate")
 # Columns of a chart, at most.
 _MAX_DAYS, _MAX_MONTHS = 45, 24
 # Places where a control differs: how many are named in its row.
@@ -56,7 +60,7 @@ class TotalsPart(PagePart):
     def _payee_figures(self) -> Html:
         """Return the key figures of each payee, a row each."""
         terms, tables = self.terms, self.tables
-        exceptions = {cell: len(rows) for (cell,), rows in self.by_payee(tables["exceptions"])}
+        exceptions = {cell: len(rows) for (cell,), rows in self.by_payee(open_exceptions(tables["exceptions"]))}
         arrears = {cell: pc.sum(rows.column("unpaid")).as_py() for (cell,), rows in self.by_payee(tables["arrears"])}
         heads = [
             *self.payee_head,
@@ -76,19 +80,23 @@ class TotalsPart(PagePart):
         tables, terms = self.tables, self.terms
         dispositions = {Disposition(name): amount for name, amount in self.report.summary["dispositions"].items()}
         applied, arrears = dispositions[Disposition.APPLIED], tables["arrears"]
-        summary = self.report.summary
-        exceptions = summary.get("exceptions", len(tables["exceptions"]))
-        rejected = sum(summary.get("rejected", {}).values())
+        all_exceptions = len(tables["exceptions"])
+        exceptions = len(open_exceptions(tables["exceptions"]))
+        rejected = sum(self.report.summary.get("rejected", {}).values())
+        note = {"rejected": f"{rejected:,}"}
+        if self.has_states:  # then the rejected records and files are exceptions, too
+            note, rejected = {"closed": f"{all_exceptions - exceptions:,}"}, 0
         # A reversal without a payment makes suspense negative; it does not lower what was received.
         received = sum(max(dispositions[name], 0) for name in _MONEY)
         return [
             self.card("card_money", terms.yen(sum(dispositions[name] for name in _MONEY))),
             self.card("card_applied", terms.yen(applied), rate=_percent(applied, received)),
             self.card(
-                "card_look",
+                "card_look_open" if self.has_states else "card_look",
                 f"{exceptions:,}{terms.sentence('card_look_unit')}",
                 "warn" if exceptions or rejected else None,
-                rejected=f"{rejected:,}",
+                href="#look",
+                **note,
             ),
             self.card("card_arrears", terms.yen(pc.sum(arrears.column("unpaid")).as_py() or 0), n=f"{len(arrears):,}"),
         ]
@@ -96,11 +104,11 @@ class TotalsPart(PagePart):
     # --- sections on the receipts -----------------------------------------------------------------------------------
 
     def exceptions_section(self) -> Html:
-        """Return ③ by code, then one by one, and the issues of rejected or flagged records."""
+        """Return the open rows of ③ by code, then all one by one, and the issues of rejected or flagged records."""
         sentence, table = self.terms.sentence, self.tables["exceptions"]
         rows = [
             (payee, group["outcome"], "warn", group["count_all"], group["amount_sum"])
-            for payee, of_payee in self.by_payee(table)
+            for payee, of_payee in self.by_payee(open_exceptions(table))
             for group in of_payee.group_by("outcome").aggregate([("amount", "sum"), ([], "count_all")]).to_pylist()
         ]
         rows.sort(key=lambda row: (-(row[-1] or 0), row[1]))
@@ -109,7 +117,8 @@ class TotalsPart(PagePart):
             issues = html(tag("h3", self.terms.table("issues"), id="rejected"), self.rows("issues"))
         return html(
             self._outcome_grid((sentence("what"), self.terms.heading("exceptions", "code")), rows) if rows else None,
-            self.titled_rows("exceptions", [("amount", "descending")]),
+            tag("h3", self.terms.table("exceptions")),
+            self.exceptions("exceptions"),
             issues,
         )
 
@@ -241,7 +250,33 @@ class TotalsPart(PagePart):
             ("", "wide"),
         ]
         grid = render_grid(heads, rows) if rows else None
-        return html(grid, self.titled_rows("receivables"), self.titled_rows("revenue"))
+        return html(
+            grid, *map(self._statement, self.report.statements), *map(self.titled_rows, ("receivables", "revenue"))
+        )
+
+    def _statement(self, statement: Settlement) -> Html:
+        """Return a settlement statement: a row for each charge and year class, then its sums, and its controls."""
+        terms, sentence, name = self.terms, self.terms.sentence, "settlement_statement"
+        table = self._with_unregistered(statement.table).select(["payee_code", "charge", "year_class", *_STATEMENT])
+        rows = [
+            *table.to_pylist(),
+            *({"charge": sentence("total"), **row} for row in statement.totals.to_pylist()),
+        ]
+        keys = (*(["payee_code"] if self.has_payees else []), "charge", "year_class")
+        cells = [
+            (*(terms.value(key, row[key]) for key in keys), *(row[column] for column in _STATEMENT)) for row in rows
+        ]
+        heads = [
+            *((terms.heading(name, key), "") for key in keys),
+            *((terms.heading(name, key), "n") for key in _STATEMENT),
+        ]
+        period = terms.value("period", statement.period.value)
+        title = sentence("statement", year=statement.year, period=period, entry=statement.entry)
+        states = sentence("comma").join(
+            f"{control.name} {sentence('holds' if control.holds else 'differs')}"
+            for control in statement.controls.values()
+        )
+        return html(tag("h3", title), render_grid(heads, cells), tag("p", states, class_="note"))
 
     def controls_section(self) -> Html:
         """Return the control equations, and ⑨ with the days first on which the bank's sum differs."""

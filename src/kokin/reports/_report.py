@@ -19,13 +19,12 @@ import kokin
 from kokin._arrow.files import draft_folder, rename
 from kokin.catalog import CATALOG, AccountCodes, Catalog
 from kokin.issues import InvalidInputError, Issue, to_table
-from kokin.model import ArrowStreamExportable
 from kokin.reconcile import Accounts, Reconciliation
-from kokin.reports._changes import CHANGE_TABLES, Changes, Since, resolve_since
+from kokin.reports._changes import CHANGE_TABLES, Changes, Since, open_exceptions, resolve_since
 from kokin.reports._csv import CsvEncoding, write_csv, write_csv_batches
 from kokin.reports._open_data import MINIMUM_COUNT, open_data
 from kokin.reports._page import render_page
-from kokin.reports._settlement import with_account_codes
+from kokin.reports._settlement import last_statements, statement_table, with_account_codes
 from kokin.reports._sources import (
     FileSummary,
     file_table,
@@ -44,7 +43,7 @@ from kokin.text import file_name
 
 if TYPE_CHECKING:
     from kokin.intake import IntakeStatus
-    from kokin.ledger import Ledger
+    from kokin.ledger import Ledger, Settlement
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -58,7 +57,9 @@ Format: TypeAlias = Literal["csv", "xlsx", "html"]
 #:
 #: - ① ``files``, 取込結果票: ``source, layout, digest, read, accepted, unpaid, rejected, amount``.
 #: - ② ``outcomes``, 消込結果一覧: :attr:`kokin.reconcile.Reconciliation.outcomes`.
-#: - ③ ``exceptions``, 要確認一覧: :attr:`kokin.reconcile.Accounts.exceptions`.
+#: - ③ ``exceptions``, 要確認一覧: of a run :attr:`kokin.reconcile.Accounts.exceptions`; of a ledger
+#:   :meth:`kokin.ledger.Ledger.exceptions`, each once with its state, the oldest first. The work list has the open
+#:   ones.
 #: - ④ ``overpayments``, 過誤納一覧: :attr:`kokin.reconcile.Accounts.overpayments`; if the rate of a year is not known
 #:   yet, the columns that need it are null.
 #: - ⑤ ``daily``, 収納日計表: ``receipts`` and the yen of :attr:`kokin.reconcile.Accounts.totals` by ``payee_code,
@@ -82,6 +83,9 @@ Format: TypeAlias = Literal["csv", "xlsx", "html"]
 #: - ``closings``, 締め一覧: the active closings of the ledger: :meth:`kokin.ledger.Ledger.closings`.
 #: - ``late``, 過日分一覧: what came for a day after it was closed: :attr:`kokin.ledger.BookedTotals.late`. In ⑤, ⑥
 #:   and ⑧ it is on the day and in the year in which it is booked, so that a closed day, month or year does not change.
+#: - ``settlement_statement``, 決算表: of the last fiscal year that is closed, and of the last one of the enterprise
+#:   accounts, ``fiscal_year, period``, then :attr:`kokin.ledger.Settlement.table`; with codes of account also
+#:   ``account_code, kan, ko, moku, setsu, saisetsu``. Empty before the first closing of a year.
 #: - ``issues``, 問題一覧: the issues of rejected or flagged records, with ``ISSUE_COLUMNS``.
 #: - ``open_data``, オープンデータ: ``payee_code, month, charge, channel, receipts, amount, suppressed`` of every month
 #:   that has ended; ``*`` is the total of the payee. A cell with fewer receipts than ``minimum_count`` (by default 10)
@@ -104,6 +108,7 @@ TABLES = (
     "arrears",
     "closings",
     "late",
+    "settlement_statement",
     "issues",
     "open_data",
 )
@@ -113,6 +118,9 @@ TABLES = (
 #: ``source, label, agent_code, layout, day, deadline, intake_state, bank_days, file, entry_id, at, records, amount``:
 #: those of :attr:`kokin.intake.IntakeStatus.table`, with times in Japan as text, to the minute.
 INTAKE_TABLE = "intake"
+
+# The tables with codes of account.
+_WITH_CODES = ("revenue", "settlement_statement")
 
 #: All tables that a report can have, in their order.
 ALL_TABLES = (INTAKE_TABLE, *CHANGE_TABLES, *TABLES)
@@ -137,6 +145,8 @@ class Report:
     """Which files should have come, and which have: the first line of the page and ⓪, :data:`INTAKE_TABLE`."""
     changes: Changes | None = None
     """What changed since an earlier state: the first part of the page, and :data:`CHANGE_TABLES`."""
+    statements: Sequence[Settlement] = ()
+    """The settlement statements (決算表) of the last closed fiscal years, which ``settlement_statement`` lists."""
     batches: Mapping[str, Callable[[], Iterable[pa.RecordBatch]]] = field(default_factory=dict, repr=False)
     """The batches of the largest tables, from which :meth:`write` writes a CSV without holding the table."""
 
@@ -174,8 +184,6 @@ class Report:
         as_of: date | None = None,
         closing: int | None = None,
         catalog: Catalog = CATALOG,
-        deposits: ArrowStreamExportable | None = None,
-        agent_reports: ArrowStreamExportable | None = None,
         minimum_count: int = MINIMUM_COUNT,
         rates: RateTable = RATES,
         intake: IntakeStatus | None = None,
@@ -189,22 +197,18 @@ class Report:
             as_of: the day; by default that of the last entry.
             closing: the entry of a closing: the report as it was printed when the period was closed, equal to the byte.
             catalog: the charges, with the authority's own 税目・料金番号.
-            deposits: the bank deposits, with the columns of :class:`kokin.reconcile.BankDeposit`; by default those of
-                the ledger.
-            agent_reports: the statements of agents, with the columns of :class:`kokin.reconcile.AgentReport`; by
-                default those of the ledger.
             minimum_count: the minimum of receipts in a cell of the open data; see the table ``open_data``.
             rates: the rates of 延滞金 and 還付加算金; :func:`kokin.rules.load_rates` adds those of a year.
             intake: which files should have come, and which have (:meth:`kokin.intake.Intake.check`).
             since: the state with which this one is compared: that before a day or a moment, or as of an entry;
                 :func:`default_since` returns that of the last report. By default nothing is compared.
-            codes: the codes of account, which ⑧ then has: ``account_code, kan, ko, moku, setsu, saisetsu``; null in a
-                row without a code.
+            codes: the codes of account, which ⑧ and 決算表 then have: ``account_code, kan, ko, moku, setsu, saisetsu``;
+                null in a row without a code.
 
         Raises:
             LedgerError: the database failed.
-            InvalidInputError: the ledger has no entry ``since`` (ENTRY_UNKNOWN), a table lacks a column, the entry is
-                no closing (CLOSING_UNKNOWN), or the figures are not those that it has sealed (CLOSING_DIFFERS).
+            InvalidInputError: the ledger has no entry ``since`` (ENTRY_UNKNOWN), the entry is no closing
+                (CLOSING_UNKNOWN), or the figures are not those that it has sealed (CLOSING_DIFFERS).
         """
         entries = ledger.entries()
         if closing is not None:
@@ -216,8 +220,7 @@ class Report:
         # The state as of an entry never changes, whatever is posted in the meantime.
         last = entries[-1].id if entries else 0
         files = ledger_files(entries)
-        sources = {"deposits": deposits, "agent_reports": agent_reports}
-        result, accounts = ledger.accounts(last, day=day, catalog=catalog, rates=rates, **sources)
+        result, accounts = ledger.accounts(last, day=day, catalog=catalog, rates=rates)
         booked = ledger.booked_totals(accounts.totals, day, last, catalog=catalog)
         # T1, T4, T7 and T8 are those of the journal. The receipts do not contain those that were reversed one by one.
         totals, controls = accounts.summary.as_dict(), dict(ledger.status(last, recompute=False).controls)
@@ -243,12 +246,14 @@ class Report:
             "records": _rejected_records(issues.filter(pc.invert(is_of_file))),
             "files": len(pc.unique(issues.column("entry_id").filter(is_of_file))),
         }
-        changes = None
+        exceptions, changes = ledger.exceptions(last, day, catalog=catalog), None
         if since is not None:
-            changes = Changes.between(ledger, entries, resolve_since(since, entries), day, catalog)
+            changes = Changes.between(ledger, entries, resolve_since(since, entries), exceptions, catalog)
             summary["changes"] = changes.as_dict()
-        tables = {"audit": ledger_audit(entries), "issues": issues.drop_columns("entry_id")}
+        tables = {"exceptions": exceptions, "audit": ledger_audit(entries), "issues": issues.drop_columns("entry_id")}
+        statements = last_statements(ledger, booked.closings, last, catalog)
         tables |= {"closings": booked.closings, "late": booked.late}
+        tables["settlement_statement"] = statement_table(statements)
         return cls._build(
             result,
             accounts,
@@ -261,6 +266,7 @@ class Report:
             intake=intake,
             changes=changes,
             codes=codes,
+            statements=statements,
         )
 
     @classmethod
@@ -278,6 +284,7 @@ class Report:
         intake: IntakeStatus | None = None,
         changes: Changes | None = None,
         codes: AccountCodes | None = None,
+        statements: Sequence[Settlement] = (),
     ) -> Self:
         """Return the report of accounts, whose totals ``totals`` are by the days and years that closings book them."""
         of_accounts, others = accounts_tables(result, accounts, totals), {**tables, "files": file_table(files)}
@@ -290,7 +297,7 @@ class Report:
             if name == "open_data":
                 return open_data(of_accounts["daily"], accounts.as_of, minimum_count)
             table = others[name] if name in others else of_accounts[name]
-            return with_account_codes(table, codes, catalog) if codes and name == "revenue" else table
+            return with_account_codes(table, codes, catalog) if codes and name in _WITH_CODES else table
 
         batches = {
             "outcomes": result.outcome_batches,
@@ -299,8 +306,9 @@ class Report:
         }
         names = [name for name in ALL_TABLES if name in TABLES or name in others]
         lazy_tables = LazyTables({name: partial(table_of, name) for name in names})
-        summary["exceptions"] = len(accounts.exceptions)
-        return cls(accounts.as_of, summary, lazy_tables, catalog, intake, changes, batches)
+        exceptions = lazy_tables["exceptions"]
+        summary["exceptions"], summary["open_exceptions"] = len(exceptions), len(open_exceptions(exceptions))
+        return cls(accounts.as_of, summary, lazy_tables, catalog, intake, changes, statements, batches)
 
     def page(self, *, language: Language = "ja", max_rows: int | None = None, csv_tables: Collection[str] = ()) -> str:
         """Return the report as one HTML page without external resources.

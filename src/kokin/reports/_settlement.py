@@ -1,19 +1,62 @@
-"""The codes of account (会計・款項目節) of the rows of a table: of a settlement statement (決算表), and of ⑧."""
+"""Settlement statements (決算表) of a report, and the codes of account (会計・款項目節) of their rows and of ⑧."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from kokin.catalog import CATALOG, AccountCode, AccountCodes, Catalog
 from kokin.issues import InvalidInputError, Issue
 from kokin.model import MoneyKind
 from kokin.reconcile import SETTLEMENT_KEYS
 
+if TYPE_CHECKING:
+    from kokin.ledger import Ledger, Settlement
+
 #: The columns of a code of account.
 CODE_COLUMNS = ("account", "kan", "ko", "moku", "setsu", "saisetsu")
+
+#: The columns of 決算表 in a report.
+_STATEMENT = pa.schema(
+    [
+        ("fiscal_year", pa.int64()),
+        *((name, pa.string()) for name in ("period", *SETTLEMENT_KEYS)),
+        *((name, pa.int64()) for name in ("assessed", "collected", "refundable", "refunded", "written_off", "unpaid")),
+        ("rate", pa.decimal128(7, 2)),
+    ]
+)
+# The periods that have a statement.
+_YEARS = ("year", "enterprise_year")
+
+
+def last_statements(ledger: Ledger, closings: pa.Table, last: int, catalog: Catalog) -> list[Settlement]:
+    """Return the statement of the last fiscal year that is closed, and that of the enterprise accounts.
+
+    Args:
+        ledger: the ledger.
+        closings: the active closings as of an entry: :meth:`kokin.ledger.Ledger.closings`.
+        last: the entry.
+        catalog: the charges of the authority.
+    """
+    statements = []
+    for period in _YEARS:
+        days = closings.filter(pc.equal(closings.column("period"), period)).column("first_day")
+        if len(days):
+            year = pc.max(days).as_py().year
+            statements.append(ledger.settlement(year, period=period, as_of=last, catalog=catalog))
+    return statements
+
+
+def statement_table(statements: Sequence[Settlement]) -> pa.Table:
+    """Return 決算表: the rows of statements with their ``fiscal_year`` and ``period``."""
+    tables = [_STATEMENT.empty_table()]
+    for each in statements:
+        keys = (pa.repeat(pa.scalar(each.year), len(each.table)), pa.repeat(each.period.value, len(each.table)))
+        tables.append(pa.table([*keys, *each.table.columns], schema=_STATEMENT))
+    return pa.concat_tables(tables)
 
 
 def settlement_by_account(table: pa.Table, codes: AccountCodes, *, catalog: Catalog = CATALOG) -> pa.Table:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import kokin
 from kokin.issues import InvalidInputError, Issue, Location
 from kokin.reconcile import CLOSING_COLUMNS, LATE_COLUMNS
+from kokin.reports._settlement import statement_table
 from kokin.text import JAPAN
 
 if TYPE_CHECKING:
@@ -118,8 +119,9 @@ def ledger_audit(entries: Sequence[Entry]) -> pa.Table:
 
 
 def no_closings() -> dict[str, pa.Table]:
-    """Return the tables of closings of a run without a ledger: both are empty."""
-    return {"closings": CLOSING_COLUMNS.empty_table(), "late": LATE_COLUMNS.empty_table()}
+    """Return the tables of closings of a run without a ledger: they are empty."""
+    tables = {"closings": CLOSING_COLUMNS.empty_table(), "late": LATE_COLUMNS.empty_table()}
+    return {**tables, "settlement_statement": statement_table(())}
 
 
 def ledger_files(entries: Sequence[Entry]) -> list[FileSummary]:

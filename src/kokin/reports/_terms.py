@@ -38,6 +38,8 @@ UNGROUPED = frozenset(
 )
 # Columns of texts, which in Japanese are translated phrase by phrase.
 _PHRASES = {"expected": expected_ja, "found": found_ja}
+# Between the values of several fields of one exception.
+_AND = "; "
 # Columns of months and moments as text.
 _MONTH, _MOMENT = "month", "at"
 # The fields of findings whose values are yen or counts; a field may be a sum of several.
@@ -132,6 +134,8 @@ class Terms:
         if isinstance(code, str):
             if column == _MOMENT:
                 return code[:19].replace("T", " ")
+            if column == "field" and _AND in code:  # what an exception says about several fields
+                return _AND.join(str(self.value(column, name)) for name in code.split(_AND))
             if column == "field" and " + " in code:
                 return " + ".join(str(self.value(column, name)) for name in code.split(" + "))
             if column == "field" and " " in code:  # a field, and the day or the file that it is about
@@ -147,6 +151,10 @@ class Terms:
 
     def finding(self, column: str, field: str | None, text: str) -> int | date | str:
         """Return the ``expected`` or ``found`` of a field as a number or date, or as the term or phrase for it."""
+        if field and _AND in field and field.count(_AND) == text.count(_AND):
+            pairs = zip(field.split(_AND), text.split(_AND), strict=True)
+            values = (self.finding(column, *pair) for pair in pairs)
+            return _AND.join(f"{value:,}" if isinstance(value, int) else str(value) for value in values)
         value = parse_value(field, text)
         return str(self.value("state" if field == "step" else column, value)) if isinstance(value, str) else value
 

@@ -58,15 +58,18 @@ function markPrinted(list, visible) {
 }
 
 function addFilter(list, rows) {
-  const { filter, rows: countText } = document.body.dataset;
+  const { filter, rows: countText, openOnly } = document.body.dataset;
   const box = Object.assign(document.createElement("input"), { type: "search", placeholder: filter });
   box.setAttribute("aria-label", `${filter}: ${list.getAttribute("aria-label")}`);
   const count = document.createElement("output");
+  const open = Object.assign(document.createElement("input"), { type: "checkbox" });
   const texts = rows.map((row) => row.textContent.normalize("NFKC").toLowerCase());
 
   function show() {
     const words = box.value.normalize("NFKC").toLowerCase().split(/\s+/).filter(Boolean);
-    rows.forEach((row, at) => { row.hidden = !words.every((word) => texts[at].includes(word)); });
+    rows.forEach((row, at) => {
+      row.hidden = (open.checked && row.matches(".closed")) || !words.every((word) => texts[at].includes(word));
+    });
     const visible = rows.filter((row) => !row.hidden);
     const [found, total] = [visible.length, rows.length].map((number) => number.toLocaleString("en"));
     count.textContent = countText.replace("#", found === total ? found : `${found} / ${total}`);
@@ -77,7 +80,14 @@ function addFilter(list, rows) {
   show();
   const tools = document.createElement("div");
   tools.className = "tools";
-  tools.append(box, count);
+  tools.append(box);
+  if (rows.some((row) => row.matches(".closed"))) {
+    const label = document.createElement("label");
+    label.append(open, openOnly);
+    open.addEventListener("input", show);
+    tools.append(label);
+  }
+  tools.append(count);
   list.before(tools);
 }
 
