@@ -130,7 +130,7 @@ def data_flow() -> str:
     drawn += [_text(80, 122, "receivable", kind="small"), _text(700, 122, "received", "end", "small")]
     results = (
         (8, "plain", "bank deposits", "入金"),
-        (168, "violet", "controls", "T1–T6"),
+        (168, "violet", "controls", "T1–T8, A1, A2, S1, S2"),
         (328, "violet", "outcomes", "and balances"),
         (488, "red", "ledger", "台帳"),
         (648, "violet", "reports", "帳票"),
