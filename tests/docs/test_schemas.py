@@ -327,7 +327,15 @@ def test_the_log_has_every_event_and_field(outputs: dict[str, list[str]]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("name", "field"), [("status", "hash"), ("verification", "clean"), ("summary", "bills"), ("intake", "day"), ("slip-run", "bills"), ("log-event", "event")]
+    ("name", "field"),
+    [
+        ("status", "hash"),
+        ("verification", "clean"),
+        ("summary", "bills"),
+        ("intake", "day"),
+        ("slip-run", "bills"),
+        ("log-event", "event"),
+    ],
 )
 def test_another_field_or_none_is_invalid(name: str, field: str, outputs: dict[str, list[str]]) -> None:
     output = json.loads(outputs[name][0])

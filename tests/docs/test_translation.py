@@ -147,7 +147,7 @@ def test_a_page_shows_its_sample_outputs_in_japanese(page):
     from myst_parser.parsers.docutils_ import Parser
 
     text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
-    text = re.sub(r"^```\{raw\}.*?^```$", "", text, flags=re.M | re.S)  # figures, which a build draws
+    text = re.sub(r"^```\{raw\}.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)  # figures, which a build draws
     settings = {"report_level": 5, "myst_enable_extensions": ["colon_fence", "deflist", "fieldlist"]}
     doctree = publish_doctree(text, parser=Parser(), settings_overrides=settings)
     app = SimpleNamespace(env=SimpleNamespace(docname=page), config=SimpleNamespace(language="ja"))
