@@ -130,16 +130,16 @@ def data_flow() -> str:
     drawn += [_text(80, 122, "receivable", kind="small"), _text(700, 122, "received", "end", "small")]
     results = (
         (8, "plain", "bank deposits", "入金"),
-        (168, "violet", "controls", "T1–T6"),
+        (168, "violet", "controls", "T1–T8", "A1, A2, S1, S2"),
         (328, "violet", "outcomes", "and balances"),
         (488, "red", "ledger", "台帳"),
         (648, "violet", "reports", "帳票"),
     )
-    drawn += [_box(x, 200, 124, 54, colour, *lines) for x, colour, *lines in results]
+    drawn += [_box(x, 200, 124, 62, colour, *lines) for x, colour, *lines in results]
     drawn += [_arrow((390, 158), (390, 200)), _arrow((330, 158), (230, 200))]
-    drawn += [_arrow((x + 124, 227), (x + 160, 227)) for x in (8, 328, 488)]
+    drawn += [_arrow((x + 124, 231), (x + 160, 231)) for x in (8, 328, 488)]
     return _sheet(
-        262, "From bills to slips, to payments, to receipt files, to reconciliation, ledger and reports.", *drawn
+        270, "From bills to slips, to payments, to receipt files, to reconciliation, ledger and reports.", *drawn
     )
 
 

@@ -10,12 +10,14 @@ from typing import Annotated, Any, Literal, NamedTuple, NotRequired
 from pydantic import ConfigDict, Field, Strict, TypeAdapter
 from typing_extensions import TypedDict
 
+from kokin.cli._event_log import EVENTS
 from kokin.intake import FileState, FindingKind
 from kokin.intake._status import STATUS_VERSION
 from kokin.ledger import AuthorityFileState, EntryKind, SlipState
 from kokin.model import Disposition, Finding, Outcome
 from kokin.reconcile import Policy
 from kokin.reports import ComparisonResult
+from kokin.slips import OutputFormat
 
 #: Copies of the schemas. A test compares them, so that no schema changes unnoticed; run this file to write them.
 COPIES = Path(__file__).parents[1] / "tests" / "docs" / "schemas"
@@ -691,6 +693,111 @@ class Verified(_Object):
     issues: list[Issue]
 
 
+class RunFile(_Object):
+    """A file that a run has read, by name and SHA-256."""
+
+    file: str
+    sha256: Hash
+
+
+class RunLayout(_Object):
+    """The layout of the bills of a run; the SHA-256 is that of its content."""
+
+    name: str
+    sha256: Hash
+
+
+class RunStyle(_Object):
+    """The size and the colours of the symbols of a run."""
+
+    module_mm: float
+    quiet_zone: Annotated[Count, Field(description="Modules.")]
+    dark: str
+    light: Annotated[str | None, Field(description="Null: transparent.")]
+
+
+#: The earlier run of ``--against``, with the SHA-256 of its tables, whose names are no identifiers.
+EarlierRun = TypedDict(
+    "EarlierRun",
+    {
+        "run": Annotated[str, Field(description="The name of its folder.")],
+        "manifest.csv": Hash,
+        "unchanged.csv": NotRequired[Hash],
+    },
+)
+EarlierRun.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[attr-defined]
+
+
+class RunCounts(_Object):
+    """The counts of a completed run: read = written + unchanged + closed + rejected."""
+
+    read: Count
+    written: Count
+    rejected: Count
+    unchanged: Count
+    closed: Count
+    resumed: Annotated[Count, Field(description="Parts that an interrupted run had completed.")]
+    withdrawn: Count
+    replaced: Count
+    changed_options: list[str]
+    without_address: Count
+
+
+class SlipRun(_Object):
+    """The options and the counts of a run; without `result` the run was interrupted."""
+
+    kokin: Annotated[str, Field(description="The version of Kokin.")]
+    bills: RunFile
+    bill_layout: RunLayout | None
+    output_format: OutputFormat
+    style: RunStyle
+    dpi: Count
+    wording: RunFile | None
+    template: RunFile | None
+    font: RunFile | None
+    bold_font: RunFile | None
+    digits_font: RunFile | None
+    mark: RunFile | None
+    notes: RunFile | None
+    issued_on: Day | None
+    allow_missing_deadline: Annotated[bool, Strict()]
+    part_rows: Count
+    against: NotRequired[EarlierRun]
+    result: NotRequired[RunCounts]
+
+
+class LogEvent(_Object):
+    """An event of the log, one object per line. The fields of each event are on the page "Log every step"."""
+
+    time: Moment
+    level: Literal["info", "warning", "error"]
+    logger: str
+    event: Literal[*EVENTS]  # type: ignore[valid-type]
+    pid: Count
+    command: NotRequired[str]
+    version: NotRequired[str]
+    exit_code: NotRequired[Count]
+    seconds: NotRequired[Annotated[float, Field(ge=0)]]
+    error: NotRequired[str]
+    issues: NotRequired[dict[str, Count]]
+    file: NotRequired[str]
+    folder: NotRequired[str]
+    layout: NotRequired[str]
+    digest: NotRequired[Hash]
+    records: NotRequired[Count]
+    accepted: NotRequired[Count]
+    unpaid: NotRequired[Count]
+    rejected: NotRequired[Count]
+    yen: NotRequired[Yen]
+    state: NotRequired[str]
+    entry: NotRequired[Count]
+    kind: NotRequired[EntryKind]
+    hash: NotRequired[Hash]
+    bytes: NotRequired[Count]
+    formats: NotRequired[list[str]]
+    tables: NotRequired[Count]
+
+
 class Output(NamedTuple):
     """A machine-readable output: its type, version, and the commands or the file that have it."""
 
@@ -718,6 +825,7 @@ OUTPUTS = {
         1, list[WrittenFile], "kokin ledger add-bills, add-agent-reports, add-deposits, post --format json"
     ),
     "intake": Output(STATUS_VERSION, Intake, "kokin intake check --format json"),
+    "log-event": Output(1, LogEvent, "kokin … --log json, --log-file (JSON Lines)"),
     "opened": Output(1, Opened, "kokin ledger open-balances --format json"),
     "refunds-decided": Output(1, RefundsDecided, "kokin ledger refund decide --format json"),
     "refunds-ordered": Output(1, RefundsOrdered, "kokin ledger refund order --format json"),
@@ -725,6 +833,7 @@ OUTPUTS = {
     "rows": Output(1, list[Row], "kokin ledger list bills, outcomes, and others; kokin ledger worklist, refund list"),
     "settlement": Output(1, Settlement, "kokin ledger settlement --format json"),
     "shared-files": Output(1, list[SharedFile], "kokin post-all --format json"),
+    "slip-run": Output(1, SlipRun, "run.json of kokin qr make"),
     "status": Output(1, Status, "kokin ledger status --format json"),
     "summary": Output(1, Summary, "summary.json of kokin report and kokin reconcile"),
     "trace": Output(1, Trace, "kokin ledger show RECEIPT, --entry or --deposit --format json"),
@@ -736,6 +845,9 @@ OUTPUTS = {
     "work-line": Output(1, WorkLine, "kokin ledger work --format json (JSON Lines)"),
     "written-off": Output(1, WrittenOff, "kokin ledger write-off post --format json"),
 }
+
+#: The outputs that are files, or that every command has, instead of that of a command with `--format json`.
+FILES = ("log-event", "slip-run", "summary")
 
 #: The schemas of each command that has JSON. A test compares the commands, so that none is without a schema unnoticed.
 COMMANDS: dict[str, tuple[str, ...]] = {
@@ -788,7 +900,7 @@ def schema(name: str) -> dict[str, Any]:
         "$id": f"urn:kokin:schema:{name}:{output.version}",
         "description": output.source,
     }
-    return {**about, **_without_titles(TypeAdapter(output.type).json_schema(mode="serialization"))}
+    return {**about, **_published(TypeAdapter(output.type).json_schema(mode="serialization"))}
 
 
 def copy_of(name: str) -> Path:
@@ -801,11 +913,18 @@ def validate(name: str, text: str | bytes) -> Any:
     return TypeAdapter(OUTPUTS[name].type).validate_json(text)
 
 
-def _without_titles(value: Any) -> Any:
-    """Return a schema without the titles that repeat the names of fields."""
+def _published(value: Any) -> Any:
+    """Return a schema without titles, which repeat the names of fields, and open to fields of later versions.
+
+    The tests allow no other field than those of a type; a program must ignore those that it does not know.
+    """
     if isinstance(value, dict):
-        return {key: _without_titles(item) for key, item in value.items() if key != "title" or isinstance(item, dict)}
-    return [_without_titles(item) for item in value] if isinstance(value, list) else value
+        return {
+            key: _published(item)
+            for key, item in value.items()
+            if (key != "title" or isinstance(item, dict)) and (key, item) != ("additionalProperties", False)
+        }
+    return [_published(item) for item in value] if isinstance(value, list) else value
 
 
 def table(words: Callable[[str], str]) -> Iterator[str]:

@@ -46,12 +46,13 @@ msgstr ""
 
 """
 
-# The pages of the reference that are translated; the API, the benchmarks, the changelog and the examples are not.
+# The pages of the reference that are translated; the API, the benchmarks and the changelog are not.
 _REFERENCE = tuple(
     f"reference/{name}"
     for name in (
         "charges",
         "cli",
+        "examples",
         "glossary",
         "issues",
         "json",
@@ -148,6 +149,14 @@ def translate_figures(app, doctree: nodes.Element) -> None:
         raw.replace_self(nodes.raw("", translated, format="html"))
 
 
+def mark_english_page(app, doctree: nodes.Element) -> None:
+    """Say below the title of a page that is in English only in the Japanese edition."""
+    page = app.env.docname
+    if app.config.language == "ja" and not is_whole(page) and not page.startswith("reference/_generated/layout-"):
+        section = next(doctree.findall(nodes.section))
+        section.insert(1, nodes.paragraph("", "このページの本文は英語のみです。"))
+
+
 def outputs() -> dict[str, dict[str, str]]:
     """Return the sample outputs in Japanese: by page, then by the English block."""
     tables = tomllib.loads(OUTPUTS.read_text(encoding="utf-8")) if OUTPUTS.exists() else {}
@@ -156,10 +165,12 @@ def outputs() -> dict[str, dict[str, str]]:
 
 def translate_outputs(app, doctree: nodes.Element) -> None:
     """Show the sample outputs of a page in the language of the build."""
-    japanese = outputs().get(app.env.docname, {}) if app.config.language == "ja" else {}
+    blocks = outputs().get(app.env.docname, {}) if app.config.language == "ja" else {}
+    # The text of a block ends with a newline or not, depending on its kind and on the parser.
+    japanese = {english.strip("\n"): text for english, text in blocks.items()}
     for block in doctree.findall(nodes.literal_block) if japanese else ():
-        if text := japanese.get(block.astext() + "\n"):
-            block.rawsource = text.removesuffix("\n")
+        if text := japanese.get(block.astext().strip("\n")):
+            block.rawsource = text.strip("\n")
             block.children = [nodes.Text(block.rawsource)]
 
 

@@ -17,7 +17,7 @@ import kokin
 sys.path.insert(0, str(Path(__file__).parent))
 from _complete import problems
 from _pages import write_generated_pages
-from _translation import generated_words, translate_figures, translate_outputs
+from _translation import generated_words, mark_english_page, translate_figures, translate_outputs
 
 python_logging.getLogger("kokin").setLevel(python_logging.WARNING)  # the samples of reports write files
 
@@ -150,6 +150,7 @@ nitpick_ignore_regex = [
 def setup(app) -> None:
     app.connect("doctree-read", translate_figures)
     app.connect("doctree-read", translate_outputs)
+    app.connect("doctree-read", mark_english_page)
     app.connect("builder-inited", _write_generated)
     app.connect("autodoc-process-signature", _fields_alone)
     app.connect("env-check-consistency", _warn_of_names)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -16,8 +17,9 @@ from typing import Any, get_type_hints
 import pytest
 from pydantic import ValidationError
 
-from kokin import receipts
+from kokin import receipts, slips
 from kokin.cli import app
+from kokin.cli._event_log import COMMON_FIELDS, EVENTS
 from kokin.demo import write_city
 from kokin.ledger import Ledger
 from tests.cli.conftest import run
@@ -27,8 +29,10 @@ from tests.cli.test_openings import BILLS as OPENING_BILLS
 from tests.cli.test_openings import TOTALS as OPENING_TOTALS
 from tests.cli.test_upload import ANSWER as UPLOAD_ANSWER
 from tests.cli.test_upload import BILLS as UPLOAD_BILLS
+from tests.support import has_font
 
 DOCS = Path(__file__).parents[2] / "docs"
+EXAMPLES = DOCS.parent / "examples"
 sys.path.insert(0, str(DOCS))
 schemas = importlib.import_module("_schemas")
 
@@ -83,7 +87,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     def add(name: str, *words: object) -> str:
         command = " ".join(map(str, words)) + " "
         assert any(name in names for each, names in schemas.COMMANDS.items() if command.startswith(each + " ")), command
-        result = run(*words, *_JSON, cwd=folder)
+        result = run(*words, *_JSON, "--log-file", "kokin.log", cwd=folder)
         assert result.returncode in (0, 1, 3, 6), result.stderr
         found.setdefault(name, []).append(result.stdout)
         return result.stdout
@@ -139,7 +143,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     (folder / "old.csv").write_text(balances.replace(",settled", ",partial", 3), encoding="utf-8")
     add("comparison", "compare", "old.csv", "run/balances.csv", "--out", "compared")
     found["comparison"].append((folder / "compared" / "comparison.json").read_text(encoding="utf-8"))
-    run("report", *_LEDGER, "--out", "report", cwd=folder)
+    run("report", *_LEDGER, "--out", "report", "--log-file", "kokin.log", cwd=folder)
     found["summary"] = [(folder / name / "summary.json").read_text(encoding="utf-8") for name in ("run", "report")]
     incoming = folder / "queue" / "99999" / "incoming"
     incoming.mkdir(parents=True)
@@ -153,11 +157,38 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     _add_debits(folder, add)
     few = "\n".join((folder / "bills.csv").read_text(encoding="utf-8-sig").splitlines()[:3])
     (folder / "few.csv").write_text(few, encoding="utf-8")
-    run("qr", "make", "few.csv", "--format", "png", "--out", "slips", cwd=folder)
+    _add_slip_runs(folder, found)
     add("verified", "qr", "verify", "slips", *sorted(folder.glob("slips/part-*/*.png"))[:1])
     lines = run("ledger", "work", "queue", "--until-empty", *_JSON, cwd=folder).stdout
     found["work-line"] = lines.splitlines()
+    found["log-event"] = (folder / "kokin.log").read_text(encoding="utf-8").splitlines()
     return found
+
+
+def _add_slip_runs(folder: Path, found: dict[str, list[str]]) -> None:
+    """Make slips: in a first run, against it, with a layout of bills, as PDF, and in an interrupted run."""
+    for name in ("water-bills.csv", "water-system.toml"):
+        shutil.copy(EXAMPLES / name, folder)
+    (folder / "words.toml").write_text('payee = "例示市"\ncharge = "税"\n', encoding="utf-8")
+    pdf = ("few.csv", "--format", "pdf", "--words", "words.toml", "--issued-on", "2026-04-01")
+    for out, *options in (
+        ("slips", "few.csv", "--format", "png"),
+        ("later", "few.csv", "--format", "png", "--against", "slips"),
+        ("latest", "few.csv", "--format", "png", "--against", "later"),
+        ("water", "water-bills.csv", "--bill-layout", "water-system.toml", "--format", "payload"),
+        *([("printed", *pdf)] if has_font() else []),
+    ):
+        result = run("qr", "make", *options, "--out", out, "--log-file", "kokin.log", cwd=folder)
+        assert result.returncode in (0, 1), result.stderr
+    with pytest.raises(InterruptedError):
+        slips.make(folder / "few.csv", folder / "interrupted", "payload", on_progress=_interrupt)
+    runs = {path.parent.name: path.read_text(encoding="utf-8") for path in folder.glob("*/run.json")}
+    assert [name for name, text in runs.items() if "result" not in json.loads(text)] == ["interrupted"]
+    found["slip-run"] = list(runs.values())
+
+
+def _interrupt(rows: int) -> None:
+    raise InterruptedError
 
 
 def _add_uploads(folder: Path, add: Callable[..., str]) -> None:
@@ -275,7 +306,7 @@ def _has_json(callback: Any) -> bool:
 def test_every_command_with_json_has_a_schema() -> None:
     found = {name for name, callback in _commands(app) if _has_json(callback)}
     assert found == set(schemas.COMMANDS)
-    assert {name for names in schemas.COMMANDS.values() for name in names} | {"summary"} == set(schemas.OUTPUTS)
+    assert {name for names in schemas.COMMANDS.values() for name in names} | {*schemas.FILES} == set(schemas.OUTPUTS)
 
 
 def test_outputs_are_valid(outputs: dict[str, list[str]]) -> None:
@@ -288,8 +319,23 @@ def test_every_schema_has_a_command_that_was_run(outputs: dict[str, list[str]]) 
     assert {name for name, texts in outputs.items() if any(texts)} == set(schemas.OUTPUTS)
 
 
+def test_the_log_has_every_event_and_field(outputs: dict[str, list[str]]) -> None:
+    events = [json.loads(line) for line in outputs["log-event"]]
+    assert {event["event"] for event in events} == set(EVENTS)
+    fields = {name for names in EVENTS.values() for name in names}
+    assert set(schemas.schema("log-event")["properties"]) == {*COMMON_FIELDS, *fields}
+
+
 @pytest.mark.parametrize(
-    ("name", "field"), [("status", "hash"), ("verification", "clean"), ("summary", "bills"), ("intake", "day")]
+    ("name", "field"),
+    [
+        ("status", "hash"),
+        ("verification", "clean"),
+        ("summary", "bills"),
+        ("intake", "day"),
+        ("slip-run", "bills"),
+        ("log-event", "event"),
+    ],
 )
 def test_another_field_or_none_is_invalid(name: str, field: str, outputs: dict[str, list[str]]) -> None:
     output = json.loads(outputs[name][0])

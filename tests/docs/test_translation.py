@@ -139,3 +139,20 @@ def test_a_page_links_to_its_twin_only_where_there_is_one(language, bilingual, l
     template = jinja2.Template((DOCS / "_templates" / "sidebar" / "language.html").read_text(encoding="utf-8"))
     page = template.render(language=language, bilingual=bilingual, pagename="guides/x", content_root="../")
     assert re.findall('href="([^"]*)"', page) == links
+
+
+@pytest.mark.parametrize("page", translation.outputs())
+def test_a_page_shows_its_sample_outputs_in_japanese(page):
+    from docutils.core import publish_doctree
+    from myst_parser.parsers.docutils_ import Parser
+
+    text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
+    text = re.sub(r"^```\{raw\}.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)  # figures, which a build draws
+    settings = {"report_level": 5, "myst_enable_extensions": ["colon_fence", "deflist", "fieldlist"]}
+    doctree = publish_doctree(text, parser=Parser(), settings_overrides=settings)
+    app = SimpleNamespace(env=SimpleNamespace(docname=page), config=SimpleNamespace(language="ja"))
+    translation.translate_outputs(app, doctree)
+    shown = {block.astext().strip("\n") for block in doctree.findall(nodes.literal_block)}
+    for english, japanese in translation.outputs()[page].items():
+        assert japanese.strip("\n") in shown
+        assert japanese == english or english.strip("\n") not in shown
