@@ -25,7 +25,7 @@ from kokin.issues import InvalidInputError
 from kokin.receipts import layouts
 
 REFERENCE = date(2026, 4, 15)
-#: A layout whose fields are read as those of kokin-csv; and one with formatted fields, which are read singly.
+#: A layout whose fields are read as those of kokin-csv; and one with formatted fields.
 TAB_CSV = """
 ja = "収納"
 en = "receipts with tabs"
