@@ -4,6 +4,7 @@ import json
 from collections import defaultdict
 from datetime import UTC, datetime
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -229,7 +230,27 @@ def test_the_commands_print_and_write_the_state(tmp_path, capsys):
     assert run_command(["report-all", *options, "--out", str(tmp_path / "out")]) == 1
     page = (tmp_path / "out" / "overview.html").read_text(encoding="utf-8")
     assert 'href="99997/report.html"' in page
-    assert {path.parent.name for path in tmp_path.glob("out/*/summary.json")} == set(CODES)
+    summaries = {path.parent.name: json.loads(path.read_text("utf-8")) for path in tmp_path.glob("out/*/summary.json")}
+    assert set(summaries) == set(CODES)
+    # Each report is the one that `kokin report` writes: what is new, and the expected files of the authority.
+    with Ledger.open(Authorities.load(path).ledger_of("99997")) as ledger:
+        assert summaries["99997"]["changes"]["open_exceptions"] == len(ledger.work_list()) > 0
+    assert {code for code, summary in summaries.items() if "intake" in summary} == {"99997"}
+
+
+def test_the_exit_code_of_report_all_counts_open_exceptions_only(tmp_path):
+    path = make(tmp_path)
+    file = tmp_path / "night.csv"
+    file.write_text(rows(("99997", 1, 100)))
+    options = ["--authorities", str(path)]
+    assert run_command(["post-all", str(file), "-l", "kokin-csv", *options]) == 1
+    report = ["report-all", *options, "--out", str(tmp_path / "out")]
+    assert run_command(report) == 1
+    with Ledger.open(Authorities.load(path).ledger_of("99997")) as ledger:
+        accept = {"decision": "accept", "reason": "checked"}
+        decisions = [{"exception_id": each, **accept} for each in ledger.work_list()["exception_id"].to_pylist()]
+        ledger.decide(pa.Table.from_pylist(decisions), actor="clerk")
+    assert run_command(report) == 0
 
 
 def test_the_report_of_an_authority_that_fails_stops_no_other(tmp_path, capsys):

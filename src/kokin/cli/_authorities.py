@@ -27,6 +27,7 @@ from kokin.cli._options import (
     option,
     rate_table,
 )
+from kokin.cli._report import exit_code_of_report, since_last_report
 from kokin.issues import printable
 from kokin.text import file_name
 
@@ -150,13 +151,13 @@ def overview(authorities: AuthoritiesFile, day: IntakeDay = None, output: Output
         _output.as_json([row.as_dict() for row in rows])
     else:
         _print_overview(rows)
-    return max(map(_code_of_row, rows), default=Exit.CLEAN)
+    return max((_code_of_row(row, row.exceptions) for row in rows), default=Exit.CLEAN)
 
 
-def _code_of_row(row: AuthorityStatus) -> Exit:
+def _code_of_row(row: AuthorityStatus, exceptions: int) -> Exit:
     if row.error:
         return Exit.FAILED
-    code = Exit.EXCEPTIONS if row.exceptions else Exit.CLEAN
+    code = Exit.EXCEPTIONS if exceptions else Exit.CLEAN
     if row.intake and not row.intake.is_clean:
         code = Exit.MISSING if row.intake.has_missing else Exit.EXCEPTIONS
     return with_controls(code, {name: control.as_dict() for name, control in row.controls.items()})
@@ -190,8 +191,8 @@ def _print_overview(rows: list[AuthorityStatus]) -> None:
 def report_all(authorities: AuthoritiesFile, out: OutputFolder, day: IntakeDay = None, rates: RatesFile = None) -> Exit:
     """Write the reports of each authority into a folder of its own, and a page of all: overview.html.
 
-    The reports of an authority are in OUT/CODE, as `report` writes them with its catalog. Those of an authority that
-    fails are left as they were, and the page shows why. The exit code is the highest of all.
+    The reports of an authority are in OUT/CODE, as `report` writes them with its catalog and its expected files. Those
+    of an authority that fails are left as they were, and the page shows why. The exit code is the highest of all.
     """
     from kokin.authorities import Authorities
     from kokin.authorities import overview as read_overview
@@ -199,34 +200,41 @@ def report_all(authorities: AuthoritiesFile, out: OutputFolder, day: IntakeDay =
     from kokin.ledger import Ledger
     from kokin.reports import Report, write_overview
 
-    loaded, checked_day, table = Authorities.load(authorities), day_or_today(day), rate_table(rates)
-    code, pages = Exit.CLEAN, dict[str, str]()
-    for authority in loaded.codes:
+    loaded, as_of, table = Authorities.load(authorities), day and day_or_today(day), rate_table(rates)
+    checked_day = as_of or day_or_today(None)
+    rows = read_overview(loaded, day=checked_day)
+    codes, pages = [Exit.CLEAN], dict[str, str]()
+    for row in rows:
+        # The exceptions of a report are those that are open; the overview counts those since the beginning.
+        codes.append(_code_of_row(row, exceptions=0))
+        if row.error:
+            continue
+        folder = out / row.authority
         try:
-            with Ledger.open(loaded.ledger_of(authority)) as ledger, _output.progress(authority):
+            with Ledger.open(loaded.ledger_of(row.authority)) as ledger, _output.progress(row.authority):
                 report = Report.from_ledger(
                     ledger,
-                    as_of=checked_day if day else None,
-                    catalog=loaded.catalog(authority),
+                    as_of=as_of,
+                    catalog=loaded.catalog(row.authority),
                     rates=table,
+                    intake=row.intake,
+                    since=since_last_report(ledger, folder, as_of),
                 )
-                report.write(out / authority, formats=["csv", "html"], language=language())
-        except InvalidInputError as error:  # a character that the encoding lacks, or another policy
+                report.write(folder, formats=["csv", "html"], language=language())
+        except InvalidInputError as error:
             _output.issues(error.issues)
-            code = max(code, Exit.REJECTED)
-            continue
-        except (KokinError, OSError):  # overview names it
-            code = max(code, Exit.FAILED)
-            continue
-        pages[authority] = f"{authority}/report.html"
-        found = Exit.EXCEPTIONS if len(report.tables["exceptions"]) else Exit.CLEAN
-        code = max(code, with_controls(found, report.summary["controls"]))
-    rows = read_overview(loaded, day=checked_day)
+            codes.append(Exit.REJECTED)
+        except (KokinError, OSError) as error:
+            _output.note(message("{file}: {state}", file=row.authority, state=printable(str(error))))
+            codes.append(Exit.FAILED)
+        else:
+            pages[row.authority] = f"{row.authority}/report.html"
+            codes.append(exit_code_of_report(report))
     write_overview(out / "overview.html", rows, checked_day, pages=pages, language=language())
     _print_overview(rows)
     _output.line()
     _output.line(message("written to {out}", out=out))
-    return max([code, *map(_code_of_row, rows)])
+    return max(codes)
 
 
 authorities_commands = (post_all, overview, report_all)

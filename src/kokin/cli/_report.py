@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, datetime, time
 from enum import StrEnum
 from pathlib import Path
@@ -31,6 +32,7 @@ from kokin.cli._options import (
 from kokin.text import JAPAN
 
 if TYPE_CHECKING:
+    from kokin.issues import Issue
     from kokin.ledger import Ledger
     from kokin.reports import Changes, Report, Since
 
@@ -143,7 +145,7 @@ def report(
             rates=rate_table(rates),
             intake=status,
             codes=AccountCodes.load(codes) if codes else None,
-            since=_default_since(opened, out, day, closing) if since_state is None else since_state,
+            since=since_last_report(opened, out, day, closing) if since_state is None else since_state,
         )
         replaced = result.write(
             out,
@@ -157,11 +159,15 @@ def report(
     _output.issues(replaced)
     _output.line()
     _output.line(message("written to {out}", out=out))
-    # A report as of a day before the first entry has no exceptions.
-    open_exceptions = result.changes.open_exceptions if result.changes else 0
-    is_clean = not replaced and not open_exceptions and (status is None or status.is_clean)
-    code = Exit.CLEAN if is_clean else Exit.EXCEPTIONS
-    return with_controls(code, result.summary["controls"])
+    return exit_code_of_report(result, replaced)
+
+
+def exit_code_of_report(report: Report, replaced: Collection[Issue] = ()) -> Exit:
+    """Return the exit code of a ledger's report, in which characters were ``replaced``; see `kokin report`."""
+    # A report as of a day before the first entry has no exceptions and is compared with nothing.
+    open_exceptions = report.changes.open_exceptions if report.changes else 0
+    is_clean = not replaced and not open_exceptions and (report.intake is None or report.intake.is_clean)
+    return with_controls(Exit.CLEAN if is_clean else Exit.EXCEPTIONS, report.summary["controls"])
 
 
 def _since(text: str) -> date | datetime | int:
@@ -180,7 +186,7 @@ def _moment(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=JAPAN)
 
 
-def _default_since(ledger: Ledger, out: Path, day: date | None, closing: int | None) -> Since | None:
+def since_last_report(ledger: Ledger, out: Path, day: date | None, closing: int | None = None) -> Since | None:
     """Return the state of the last report in the folder, or that before the previous business day."""
     from kokin.reports import default_since
 
