@@ -90,8 +90,7 @@ def open_balances(
     found = result.entry.totals["opening"]
     if output is Format.JSON:
         state = {"entry": result.entry.id, "inserted": result.inserted, "dry_run": dry_run, "hash": result.entry.hash}
-        issues = [_output.issue_dict(issue) for issue in result.issues]
-        _output.as_json({**state, "opening": found, "outcomes": dict(result.outcomes), "issues": issues})
+        _output.as_json({**state, "opening": found, "outcomes": dict(result.outcomes)})
     else:
         rows = [(value("opening", name), row["count"], row.get("open", row.get("yen"))) for name, row in found.items()]
         _output.table(headings("", "count", "yen"), rows)
@@ -102,5 +101,5 @@ def open_balances(
             _output.line(message("opened by entry {entry}", entry=result.entry.id))
         else:
             _output.line(message("these balances were opened already, by entry {entry}", entry=result.entry.id))
-        _output.issues(result.issues)
+    _output.issues(result.issues)
     return with_controls(Exit.EXCEPTIONS if result.issues else Exit.CLEAN, controls)
