@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -81,11 +82,13 @@ def twin(block: str, english: list[str], japanese: list[str]) -> str:
 
 
 def _cut(shown: list[str], printed: list[str], japanese: str) -> str:
-    """Return a Japanese line in which the same words are cut (…) as in the English one."""
+    """Return a Japanese line in which the same words are cut (…) as in the English one, and its numbers left out."""
     if len(shown) == len(printed):
         for short, word in zip(shown, printed, strict=True):
             if "…" in short and word in japanese.split():
                 japanese = japanese.replace(word, short)
+    elif "…" in shown[:-1]:
+        japanese = re.sub(r"(\s{2,}-?[\d,]+)+", " …", japanese)
     cells = Text(japanese.rstrip())
     if shown[-1].endswith("…"):
         cells.truncate(_WIDTH, overflow="ellipsis")
