@@ -98,7 +98,14 @@ class Books(NamedTuple):
     agent_report_ids: Int64Array
 
     @classmethod
-    def build(cls, transaction: Transaction, as_of: date | datetime | int | None, day: date, catalog: Catalog) -> Books:
+    def build(
+        cls,
+        transaction: Transaction,
+        as_of: date | datetime | int | None,
+        day: date,
+        catalog: Catalog,
+        bills: pa.Table | None = None,
+    ) -> Books:
         """Reconcile everything in a ledger, and build the accounts of a day.
 
         Args:
@@ -106,9 +113,11 @@ class Books(NamedTuple):
             as_of: a time, the end of a day in Japan, or an entry; None reads all entries.
             day: the day of the accounts.
             catalog: the charges of the authority.
+            bills: the bills in force; by default those of the ledger.
         """
         last = _queries.entry_as_of(transaction, as_of)
-        receipts, bills = _queries.receipts_by_entry(transaction, last), _queries.bills(transaction, as_of)
+        receipts = _queries.receipts_by_entry(transaction, last)
+        bills = _queries.bills(transaction, as_of) if bills is None else bills
         rows = receipts.drop_columns("id")
         result, accounts = LedgerAccounts.build(transaction, as_of, day, catalog, receipts=rows, bills=bills)
         reports = _queries.settlement_rows(transaction, EntryKind.AGENT_REPORTS, last)

@@ -108,9 +108,14 @@ def work_list(transaction: Transaction, as_of: date | datetime | int | None, day
     return _with_candidates(found._replace(table=found.table.filter(pa.array(is_open, pa.bool_()))))
 
 
-def exception_list(transaction: Transaction, last: int, day: date, catalog: Catalog) -> pa.Table:
-    """Return ③ 要確認一覧: all exceptions, also closed ones, with their state; see Ledger.exceptions."""
-    found = find_exceptions(transaction, last, day, catalog)
+def exception_list(
+    transaction: Transaction, last: int, day: date, catalog: Catalog, bills: pa.Table | None = None
+) -> pa.Table:
+    """Return ③ 要確認一覧: all exceptions, also closed ones, with their state; see Ledger.exceptions.
+
+    ``bills`` are those in force, by default those of the ledger.
+    """
+    found = find_exceptions(transaction, last, day, catalog, bills)
     states = _states(transaction, found, last, day)
     is_shown = pa.array([each is not None for each in states], pa.bool_())
     rows, shown = found.table.filter(is_shown), [each for each in states if each is not None]

@@ -98,7 +98,11 @@ def row_tuples(table: pa.Table) -> list[tuple[Any, ...]]:
 
 
 def find_exceptions(
-    transaction: Transaction, as_of: date | datetime | int | None, day: date, catalog: Catalog
+    transaction: Transaction,
+    as_of: date | datetime | int | None,
+    day: date,
+    catalog: Catalog,
+    bills: pa.Table | None = None,
 ) -> FoundExceptions:
     """Return all exceptions of a ledger, also closed ones.
 
@@ -107,9 +111,10 @@ def find_exceptions(
         as_of: a time, the end of a day in Japan, or an entry; None reads all entries.
         day: the day on which 速報 are stale and deposits are due, and from which ages are counted.
         catalog: the charges of the authority.
+        bills: the bills in force; by default those of the ledger.
     """
     last = _queries.entry_as_of(transaction, as_of)
-    entries, books = EntryDetails.read(transaction), Books.build(transaction, as_of, day, catalog)
+    entries, books = EntryDetails.read(transaction), Books.build(transaction, as_of, day, catalog, bills)
     receipts, parts = books.receipts, decided_parts(transaction, last)
     opened, exceptions = open_refunds(books.accounts), books.accounts.exceptions
     exceptions = pa.concat_tables([exceptions.select(opened.column_names), opened])

@@ -1318,6 +1318,25 @@ class Ledger:
             lambda transaction: LedgerAccounts.build(transaction, as_of, day, catalog, rates=rates, **tables)
         )
 
+    def report_books(
+        self, entry: int, day: date, *, catalog: Catalog = CATALOG, rates: RateTable = RATES
+    ) -> tuple[LedgerAccounts, pa.Table]:
+        """Return :meth:`accounts` and :meth:`exceptions` as of an entry and a day; the bills are read once.
+
+        Args:
+            entry: the last entry that is read; 0 for none.
+            day: the day of the accounts and of the states.
+            catalog: the charges, with the authority's own 税目・料金番号.
+            rates: the rates of 延滞金 and 還付加算金.
+        """
+
+        def read(transaction: Transaction) -> tuple[LedgerAccounts, pa.Table]:
+            bills = _queries.bills(transaction, entry)
+            accounts = LedgerAccounts.build(transaction, entry, day, catalog, bills=bills, rates=rates)
+            return accounts, exception_list(transaction, entry, day, catalog, bills)
+
+        return self._read(read)
+
     def issues(self, as_of: date | datetime | int | None = None) -> pa.Table:
         """Return the issues of active files, and of files that were rejected as a whole and not posted since.
 

@@ -220,7 +220,7 @@ class Report:
         # The state as of an entry never changes, whatever is posted in the meantime.
         last = entries[-1].id if entries else 0
         files = ledger_files(entries)
-        result, accounts = ledger.accounts(last, day=day, catalog=catalog, rates=rates)
+        (result, accounts), exceptions = ledger.report_books(last, day, catalog=catalog, rates=rates)
         booked = ledger.booked_totals(accounts.totals, day, last, catalog=catalog)
         # T1, T4, T7 and T8 are those of the journal. The receipts do not contain those that were reversed one by one.
         totals, controls = accounts.summary.as_dict(), dict(ledger.status(last, recompute=False).controls)
@@ -246,7 +246,7 @@ class Report:
             "records": _rejected_records(issues.filter(pc.invert(is_of_file))),
             "files": len(pc.unique(issues.column("entry_id").filter(is_of_file))),
         }
-        exceptions, changes = ledger.exceptions(last, day, catalog=catalog), None
+        changes = None
         if since is not None:
             changes = Changes.between(ledger, entries, resolve_since(since, entries), exceptions, catalog)
             summary["changes"] = changes.as_dict()
