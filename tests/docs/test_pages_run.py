@@ -36,7 +36,7 @@ def prepare(
     if "demo" in needs:
         write_city(folder, 500, 1)
     if "postgresql" in needs:
-        monkeypatch.setenv("PGHOST", str(request.getfixturevalue("cluster")))
+        monkeypatch.setenv("PGHOST", str(request.getfixturevalue("own_server")))
         monkeypatch.setenv("PGUSER", "kokin")
     monkeypatch.chdir(folder)
     monkeypatch.setenv("KOKIN_LANG", language)

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
@@ -26,9 +27,9 @@ from kokin.slips import NumberScheme
 _BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
 
 
-@pytest.fixture(scope="session")
-def cluster():
-    """Start a PostgreSQL server on a socket in a temporary folder; return the folder."""
+@contextmanager
+def postgres_server():
+    """Run a PostgreSQL server on a socket in a temporary folder; the value is the folder."""
     pg_ctl = shutil.which("pg_ctl") or (str(_BINARIES[-1]) if _BINARIES else None)
     if pg_ctl is None:
         pytest.skip("no PostgreSQL server: apt-get install postgresql")
@@ -50,6 +51,13 @@ def cluster():
     yield folder
     run("-D", f"{folder}/data", "-m", "immediate", "-s", "stop")
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    """The folder of a PostgreSQL server."""
+    with postgres_server() as folder:
+        yield folder
 
 
 def _memory_folder():
