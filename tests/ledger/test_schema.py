@@ -56,7 +56,7 @@ def test_the_number_of_statements_does_not_grow_with_the_entries(ledger, bills, 
     statements = []
     event.listen(ledger._database.engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
     counts = []
-    for number in (1, 2, 20):
+    for number in (2, 3, 20):
         for day in range(1, number + 1):
             file = receipts(f"{number}-{day}.csv", ("B2", 100 * number + day, day))
             reversed_entry = ledger.post(file, actor="batch").entry.id
