@@ -60,8 +60,8 @@ class LedgerAccounts(NamedTuple):
         last = _queries.entry_as_of(transaction, as_of)
         rows = _queries.receipts(transaction, as_of) if receipts is None else receipts
         policy, decisions = _queries.policy(transaction, as_of), _queries.decisions(transaction, as_of)
-        bills = _queries.bills(transaction, as_of) if bills is None else bills
-        result = reconcile(bills, rows, policy, decisions=decisions, check_paid_before=False)
+        slips = _queries.bills(transaction, as_of) if bills is None else bills
+        result = reconcile(slips, rows, policy, decisions=decisions, check_paid_before=False)
         result = with_write_offs(transaction, result, last)
         accounts = build_accounts(
             result,
