@@ -13,7 +13,7 @@ _COLUMNS = ("bill_id", "payee_code", "obligation_id", "covers")
 
 
 class SharedObligations:
-    """Collects the bills of a file, of which it keeps :data:`_COLUMNS` if there is an ``obligation_id``."""
+    """Collects the bills of a file, of which it keeps four columns if there is an ``obligation_id``."""
 
     def __init__(self, file: str = "") -> None:
         self._file = file

@@ -158,7 +158,7 @@ class FileFraming:
     def line_newline(self) -> bytes:
         """The bytes that end each line: in a CSV LF, before which a CR is not part of the row.
 
-        A CR without LF is replaced before: see :func:`with_line_feeds`.
+        A CR without LF is replaced before: see ``with_line_feeds``.
         """
         return self.newline if self.width else b"\n"
 
