@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kokin.cli._options import day_or_today
 from kokin.issues import InvalidInputError, Issue
 from kokin.text import (
+    JAPAN,
     format_wareki,
     format_wareki_text,
     infer_century,
@@ -20,6 +23,7 @@ from kokin.text import (
     parse_date_text,
     parse_wareki,
     parse_wareki_text,
+    today,
 )
 
 DAYS = st.dates(date(1990, 1, 1), date(2090, 12, 31))
@@ -188,3 +192,18 @@ def test_a_written_date_is_parsed(text: str) -> None:
 def test_another_text_is_no_date(text: str) -> None:
     with pytest.raises(InvalidInputError, match="DATE_INVALID"):
         parse_date_text(text)
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the time zone of a process cannot be set on this system")
+def test_today_is_that_of_japan_whatever_the_zone_of_the_machine(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In these zones, 25 hours apart, it is never the same day."""
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        days = [datetime.now(UTC).astimezone(JAPAN).date(), today(), day_or_today(None)]
+        days.append(datetime.now(UTC).astimezone(JAPAN).date())
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert set(days) <= {days[0], days[-1]}

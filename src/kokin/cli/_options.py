@@ -17,7 +17,7 @@ import typer
 from kokin.cli import _output
 from kokin.cli._messages import help_text, message
 from kokin.issues import printable
-from kokin.text import JAPAN
+from kokin.text import JAPAN, today
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -157,8 +157,8 @@ def charges_of(path: Path | None) -> Catalog:
 
 
 def day_or_today(value: datetime | None) -> date:
-    """Return the day of an option, today by default."""
-    return value.date() if value else date.today()
+    """Return the day of an option, today in Japan by default."""
+    return value.date() if value else today()
 
 
 def time_in_japan(value: datetime | None) -> datetime | None:

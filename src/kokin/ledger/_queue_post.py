@@ -22,7 +22,7 @@ from kokin.model import Outcome
 from kokin.receipts import FilePart, ReceiptFile, layouts
 from kokin.receipts import open as open_receipts
 from kokin.reconcile import Policy
-from kokin.text import JAPAN
+from kokin.text import today
 
 
 class AuthorityFileState(StrEnum):
@@ -121,7 +121,7 @@ def post_file(job: PostingJob) -> PostingResult:
     """Post a file; every failure is a result. The file is closed when the function returns."""
 
     def receipts() -> ReceiptFile:
-        return open_receipts(job.path, _load_layout(job.layout), reference_date=datetime.now(JAPAN).date())
+        return open_receipts(job.path, _load_layout(job.layout), reference_date=today())
 
     return post_receipts(receipts, job.ledger, job.pending, actor=job.actor, lock_timeout=job.lock_timeout_s)
 

@@ -202,7 +202,7 @@ class MorningPart(PagePart):
 
 def _ages(days: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return the bucket of :data:`~kokin.reconcile.AGING_BUCKETS` of each number of days."""
-    age = pc.if_else(pc.is_null(days), AGING_BUCKETS[0], AGING_BUCKETS[0])
+    age = pa.repeat(AGING_BUCKETS[0], len(days))
     for bucket in AGING_BUCKETS[1:]:
         first = int(bucket.rstrip("+").split("-")[0])
         age = pc.if_else(pc.fill_null(pc.greater_equal(days, first), False), bucket, age)

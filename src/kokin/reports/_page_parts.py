@@ -123,7 +123,8 @@ class PagePart:
             for name, table, column in amounts
             for payee, of_payee in self.by_payee(table)
         ]
-        ages = [(terms.sentence("days_of", age=age), "n age") for age in AGING_BUCKETS]
+        names = [("days_from" if age.endswith("+") else "days_of", age.rstrip("+")) for age in AGING_BUCKETS]
+        ages = [(terms.sentence(name, age=age), "n age") for name, age in names]
         return render_grid([*self.payee_head, ("", ""), (terms.sentence("total"), "n age"), *ages], rows)
 
     def _by_age(self, name: str, table: pa.Table, column: str) -> list[Html]:

@@ -26,7 +26,7 @@ from kokin.slips._slip_wording import SlipText, SlipWording
 from kokin.slips._symbol_style import SymbolStyle
 from kokin.slips._symbols import encode
 from kokin.slips._verify import PROOF
-from kokin.text import terms
+from kokin.text import terms, today
 
 if TYPE_CHECKING:
     from kokin.slips._pdf_canvas import PdfCanvas
@@ -124,7 +124,7 @@ def proof(
     if not items:
         raise InvalidInputError([Issue("FIELD_MISSING", field="item_codes", expected="three digits")])
     design = load_design(template, font, digits_font, mark, proof=True)
-    base = _Base(payee_code, company_code, issued_on or date.today(), design, style)
+    base = _Base(payee_code, company_code, issued_on or today(), design, style)
     cases = [case for number, item in enumerate(items) for case in _cases(base, texts, item, number)]
     issues: list[Issue] = []
     with draft_folder(out) as draft:

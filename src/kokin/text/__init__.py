@@ -27,6 +27,7 @@ from kokin.text._dates import (
     parse_wareki,
     parse_wareki_text,
     require_date,
+    today,
 )
 from kokin.text._display import file_name, mask
 from kokin.text._encodings import (
@@ -76,4 +77,5 @@ __all__ = [
     "parse_wareki_text",
     "require_date",
     "terms",
+    "today",
 ]

@@ -17,6 +17,12 @@ from kokin.issues import InvalidInputError, Issue
 #: The time zone of Japan. Daylight saving time ended in 1951, before any record that Kokin reads.
 JAPAN = timezone(timedelta(hours=9), "JST")
 
+
+def today() -> date:
+    """Return the current day in Japan, whatever the time zone of the machine."""
+    return datetime.now(JAPAN).date()
+
+
 # The year before the first year of each era, by the era digit of files: 明治, 大正, 昭和, 平成, 令和.
 _YEARS_BEFORE_ERA = {"1": 1867, "2": 1911, "3": 1925, "4": 1988, "5": 2018}
 # The first day of each era, newest first. 明治 begins with 慶応4年1月1日 of the old calendar.
