@@ -23,7 +23,7 @@ from kokin.text import JAPAN
 
 PICTURE = Path(__file__).parent / "_static" / "report-page.png"
 _SLIPS, _DAY = 2_000, date(2026, 11, 28)
-_WINDOW, _SIZE, _COLOURS = (1280, 800), (960, 600), 64
+_WINDOW, _SIZE, _COLOURS = (1280, 800), (960, 600), 255
 
 
 def draw_page(path: Path) -> None:
