@@ -16,7 +16,6 @@ from kokin.ledger._database import Transaction
 from kokin.ledger._refund_steps import refund_table
 from kokin.ledger._schema import EntryKind
 from kokin.ledger._write_offs_in_force import with_write_offs
-from kokin.model import ArrowStreamExportable
 from kokin.reconcile import Accounts, Reconciliation, build_accounts, reconcile
 from kokin.rules import RATES, RateTable
 
@@ -37,8 +36,6 @@ class LedgerAccounts(NamedTuple):
         *,
         receipts: pa.Table | None = None,
         bills: pa.Table | None = None,
-        deposits: ArrowStreamExportable | None = None,
-        agent_reports: ArrowStreamExportable | None = None,
         rates: RateTable = RATES,
     ) -> LedgerAccounts:
         """Reconcile everything in a ledger, and build the accounts of a day with everything that was decided.
@@ -50,12 +47,7 @@ class LedgerAccounts(NamedTuple):
             catalog: the charges of the authority.
             receipts: the active receipts; by default those of the ledger, with the names of their files.
             bills: the bills in force; by default those of the ledger.
-            deposits: the bank deposits; by default those of the ledger.
-            agent_reports: the statements of agents; by default those of the ledger.
             rates: the rates of 延滞金 and 還付加算金.
-
-        Raises:
-            InvalidInputError: a table lacks a column.
         """
         last = _queries.entry_as_of(transaction, as_of)
         rows = _queries.receipts(transaction, as_of) if receipts is None else receipts
@@ -66,8 +58,8 @@ class LedgerAccounts(NamedTuple):
         accounts = build_accounts(
             result,
             catalog=catalog,
-            deposits=_or_recorded(transaction, EntryKind.BANK_DEPOSITS, last, deposits),
-            agent_reports=_or_recorded(transaction, EntryKind.AGENT_REPORTS, last, agent_reports),
+            deposits=_recorded(transaction, EntryKind.BANK_DEPOSITS, last),
+            agent_reports=_recorded(transaction, EntryKind.AGENT_REPORTS, last),
             refunds=refund_table(transaction, last),
             as_of=day,
             rates=rates,
@@ -75,12 +67,8 @@ class LedgerAccounts(NamedTuple):
         return cls(result, accounts)
 
 
-def _or_recorded(
-    transaction: Transaction, kind: EntryKind, last: int | None, rows: ArrowStreamExportable | None
-) -> ArrowStreamExportable | None:
-    """Return the rows of the caller, else those of the ledger; None if there are none: nothing is compared."""
-    if rows is not None:
-        return rows
+def _recorded(transaction: Transaction, kind: EntryKind, last: int | None) -> pa.Table | None:
+    """Return the deposits or agent reports of the ledger; None if it has none: nothing is compared."""
     recorded = _queries.settlement_rows(transaction, kind, last).table
     return recorded if len(recorded) else None
 

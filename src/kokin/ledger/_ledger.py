@@ -78,7 +78,6 @@ from kokin.ledger._uploads import MAX_ROWS, UploadRun, make_upload, upload_reque
 from kokin.ledger._verify import Verification, verify
 from kokin.ledger._write_offs import limitation_list, write_off, write_off_batch
 from kokin.ledger._write_offs_in_force import write_offs_in_force
-from kokin.model import ArrowStreamExportable
 from kokin.receipts import FilePart, FileRejectedError, ReceiptFile, Totals
 from kokin.receipts.layouts import Layout, load
 from kokin.reconcile import Control, Policy, Reconciliation
@@ -1291,8 +1290,6 @@ class Ledger:
         *,
         day: date | None = None,
         catalog: Catalog = CATALOG,
-        deposits: ArrowStreamExportable | None = None,
-        agent_reports: ArrowStreamExportable | None = None,
         rates: RateTable = RATES,
     ) -> LedgerAccounts:
         """Reconcile everything in the ledger, and build the accounts: those of the report and of the work list.
@@ -1301,22 +1298,12 @@ class Ledger:
             as_of: a time, the end of a day in Japan, or an entry; by default now.
             day: the day of the accounts; by default that of ``as_of``.
             catalog: the charges, with the authority's own 税目・料金番号.
-            deposits: the bank deposits, with the columns of :class:`kokin.reconcile.BankDeposit`; by default those of
-                the ledger.
-            agent_reports: the statements of agents, with the columns of :class:`kokin.reconcile.AgentReport`; by
-                default those of the ledger.
             rates: the rates of 延滞金 and 還付加算金.
 
         Returns the reconciliation and the accounts. The write-offs in force lower the balances.
-
-        Raises:
-            InvalidInputError: a table lacks a column.
         """
         day = day or self._japan_day(None if isinstance(as_of, int) else as_of)
-        tables = {"deposits": deposits, "agent_reports": agent_reports}
-        return self._read(
-            lambda transaction: LedgerAccounts.build(transaction, as_of, day, catalog, rates=rates, **tables)
-        )
+        return self._read(lambda transaction: LedgerAccounts.build(transaction, as_of, day, catalog, rates=rates))
 
     def report_books(
         self, entry: int, day: date, *, catalog: Catalog = CATALOG, rates: RateTable = RATES
